@@ -1,0 +1,148 @@
+"""Claiming comments that wait for a verdict. The row is the queue entry; a lease keeps two workers apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from service.domain.lifecycle import State
+from service.store.database import Connection
+
+LEASE_SECONDS = 6
+MAX_ATTEMPTS = 5
+BATCH_BYTES = 400_000  # bodies of one batch together; keeps a batch under a second
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A comment that this process may judge until its lease ends. attempts: claims so far, this one included."""
+
+    id: UUID
+    site_id: UUID
+    thread_id: UUID
+    state: State
+    version: int
+    content_version: int
+    attempts: int
+    name: str
+    body: str
+    website: str | None
+    author_verified: bool
+    created_at: datetime
+
+
+_COLUMNS = (
+    "c.id, c.site_id, c.thread_id, c.state, c.version, c.content_version, c.attempts, c.name, c.body, c.website, "
+    "c.author_verified, c.created_at"
+)
+
+_CLAIM = f"""
+WITH picked AS MATERIALIZED (
+    SELECT id, octet_length(body) AS size, due_at FROM comity.comment
+    WHERE due_at <= now() AND {{which}}
+    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), fitting AS (
+    SELECT id, sum(size) OVER (ORDER BY due_at, id) - size AS before FROM picked
+), beat AS (
+    INSERT INTO comity.pulse AS p (process, claimed_at) SELECT %(process)s, now() WHERE EXISTS (SELECT FROM picked)
+    ON CONFLICT (process) DO UPDATE SET claimed_at = now()
+)
+UPDATE comity.comment c
+SET attempts = c.attempts + 1, lease = %(lease)s, due_at = now() + make_interval(secs => {LEASE_SECONDS})
+FROM fitting WHERE c.id = fitting.id AND fitting.before < {BATCH_BYTES}
+RETURNING {_COLUMNS}
+"""
+
+
+def claim(connection: Connection, process: str, lease: UUID, limit: int) -> list[Claimed]:
+    """Claim up to `limit` comments that nobody tried yet, oldest first. On autocommit: committed on return."""
+    return _claim(connection, "attempts = 0", process, lease, limit)
+
+
+def claim_retry(connection: Connection, process: str, lease: UUID) -> Claimed | None:
+    """Claim one comment whose earlier claim came to nothing; alone, so that it can take no other down with it."""
+    return next(iter(_claim(connection, "attempts > 0", process, lease, 1)), None)
+
+
+def _claim(connection: Connection, which: str, process: str, lease: UUID, limit: int) -> list[Claimed]:
+    rows = connection.execute(
+        _CLAIM.format(which=which), {"limit": limit, "process": process, "lease": lease}
+    ).fetchall()
+    return [Claimed(row.id, row.site_id, row.thread_id, State(row.state), *row[4:]) for row in rows]
+
+
+def renew(connection: Connection, lease: UUID) -> int:
+    """Lengthen a lease; returns how many comments it still holds."""
+    return connection.execute(
+        f"UPDATE comity.comment SET due_at = now() + make_interval(secs => {LEASE_SECONDS}) "
+        "WHERE lease = %s AND due_at IS NOT NULL",
+        [lease],
+    ).rowcount
+
+
+def release(connection: Connection, claimed: Sequence[Claimed], lease: UUID) -> None:
+    """Give back comments whose attempt failed: due again after a back-off that grows with attempts, 5 s at most."""
+    connection.execute(
+        "UPDATE comity.comment SET lease = NULL, "
+        "due_at = now() + make_interval(secs => least(5.0, 0.1 * power(2, attempts))) "
+        "WHERE id = ANY(%s) AND lease = %s AND due_at IS NOT NULL",
+        [[comment.id for comment in claimed], lease],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a verdict needs beyond the comment itself."""
+
+    thread_closed: bool
+    repeats: int
+
+
+_GATHER = """
+SELECT c.id, t.closed_at IS NOT NULL AS closed, (
+    SELECT count(*) FROM (
+        SELECT FROM comity.comment o
+        WHERE o.site_id = c.site_id AND o.digest = c.digest AND o.id <> c.id
+          AND o.created_at >= c.created_at - make_interval(hours => w.hours)
+          AND (o.created_at, o.id) < (c.created_at, c.id) AND o.state NOT IN ('withdrawn', 'erased')
+        LIMIT 100
+    ) AS earlier
+) AS repeats
+FROM unnest(%s::uuid[], %s::int[]) AS w (id, hours)
+JOIN comity.comment c ON c.id = w.id
+JOIN comity.thread t ON t.id = c.thread_id
+"""
+
+
+def gather(connection: Connection, hours: Mapping[UUID, int]) -> dict[UUID, Surroundings]:
+    """The surroundings of comments, in one query. hours: how far back each one's repeats count."""
+    rows = connection.execute(_GATHER, [list(hours), list(hours.values())]).fetchall()
+    return {row.id: Surroundings(row.closed, row.repeats) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The queue at a glance, in seconds.
+
+    due: something is due now. delay: how long the oldest has been due. worker, relay: since a process of that kind
+    last claimed something; infinite when none ever did.
+    """
+
+    due: bool
+    delay: float
+    worker: float
+    relay: float
+
+
+def backlog(connection: Connection) -> Backlog:
+    """How the queue stands."""
+    row: Any = connection.execute(
+        "SELECT extract(epoch FROM now() - (SELECT min(due_at) FROM comity.comment WHERE due_at IS NOT NULL))::float8,"
+        " extract(epoch FROM now() - (SELECT max(claimed_at) FROM comity.pulse WHERE process LIKE 'worker:%'))::float8,"
+        " extract(epoch FROM now() - (SELECT max(claimed_at) FROM comity.pulse WHERE process LIKE 'relay:%'))::float8"
+    ).fetchone()
+    delay, worker, relay = (float("inf") if age is None else age for age in row)
+    if row[0] is None or delay < 0:
+        return Backlog(False, 0.0, worker, relay)
+    return Backlog(True, delay, worker, relay)

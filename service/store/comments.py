@@ -1,0 +1,442 @@
+"""The one door for writes to comments: submitting, editing, withdrawing and deciding.
+
+Every change of state goes through `decide`: it asks the lifecycle, changes the row if it still is what was seen, and
+writes the decision, its event, the counters and the thread in the same transaction.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from service.domain.ids import new_id
+from service.domain.lifecycle import Action, Actor, Move, State, advance
+from service.domain.policy import LABELS, Reason
+from service.domain.submission import Submission
+from service.store.database import Connection
+
+DUPLICATE_WINDOW = timedelta(minutes=10)
+
+_SUBMIT = """
+SELECT outcome, comment_id FROM comity.submit(
+    %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+class Refused(Exception):
+    """Raised when a comment cannot be taken as it is. `code` says why: see `comity.submit` in the schema."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Conflict(Exception):
+    """Raised when a comment is not, or no longer, what the caller saw."""
+
+    def __init__(self, state: str, version: int) -> None:
+        super().__init__(f"the comment is {state} at version {version}")
+        self.state, self.version = state, version
+
+
+class NotFound(Exception):
+    """Raised when there is no such thing in this site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A comment that is stored. replayed: it was, by an earlier request with the same key."""
+
+    id: UUID
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """The sender's Idempotency-Key on a route, with the keyed digest of the body it came with."""
+
+    route: str
+    key: str
+    fingerprint: bytes
+
+
+def submit(connection: Connection, submission: Submission, key: RequestKey | None = None) -> Accepted:
+    """Store a submission with its contact and its key, in one statement; pending from then on.
+
+    Raises Refused, with nothing stored. On an autocommit connection the return means it was committed.
+    """
+    row = connection.execute(_SUBMIT, _arguments(submission, key)).fetchone()
+    assert row is not None
+    if row.outcome == "accepted":
+        return Accepted(row.comment_id)
+    if row.outcome == "replayed":
+        return Accepted(row.comment_id, replayed=True)
+    raise Refused(row.outcome)
+
+
+def submit_batch(
+    connection: Connection, site_id: UUID, submissions: Sequence[Submission | None], key: RequestKey | None
+) -> tuple[list[str], bool]:
+    """Store many in one transaction (the caller's). None stands for an item that was not valid.
+
+    Returns an outcome per item, a comment's id or "!" and the code of `Refused`, and whether they are replayed.
+    Raises Refused("key_reused").
+    """
+    if key is not None:
+        taken = connection.execute(
+            "SELECT answer, outcomes FROM comity.take_key(%s, %s, %s, %s)",
+            [site_id, key.route, key.key, key.fingerprint],
+        ).fetchone()
+        assert taken is not None
+        if taken.answer == "reused":
+            raise Refused("key_reused")
+        if taken.answer == "replayed":
+            return taken.outcomes, True
+    outcomes = [_submit_item(connection, submission) for submission in submissions]
+    if key is not None:
+        connection.execute("SELECT comity.settle_key(%s, %s, %s, %s)", [site_id, key.route, key.key, outcomes])
+    return outcomes, False
+
+
+def _submit_item(connection: Connection, submission: Submission | None) -> str:
+    if submission is None:
+        return "!invalid"
+    row = connection.execute(_SUBMIT, _arguments(submission, None)).fetchone()
+    assert row is not None
+    return str(row.comment_id) if row.outcome == "accepted" else f"!{row.outcome}"
+
+
+def _arguments(submission: Submission, key: RequestKey | None) -> tuple[Any, ...]:
+    contact, place = submission.contact, submission.place
+    return (
+        key and key.route, key and key.key, key and key.fingerprint,
+        submission.id, submission.site_id, new_id(), place.key, place.url, place.title,
+        submission.parent_id, submission.name, submission.body, submission.website, submission.digest,
+        submission.author_prefix, submission.user_agent, submission.referrer, submission.language,
+        submission.submitted_at, submission.author_verified, submission.notify,
+        contact.key_id, contact.sealed, contact.author_index, contact.domain_index, contact.domain_class,
+        DUPLICATE_WINDOW,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """One wish to move a comment, and all that the record of it will say.
+
+    from_state, version, content_version: what the caller saw; if any has changed, nothing happens.
+    scores: label to probability or None, where the content was scored; kept with the comment and in the record.
+    """
+
+    comment_id: UUID
+    action: Action
+    actor: Actor
+    from_state: State
+    version: int
+    content_version: int
+    token_id: str | None = None
+    rule: str | None = None
+    reason: Reason | None = None
+    note: str | None = None
+    saw: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, float | None] | None = None
+    detected: str | None = None
+    model: str | None = None
+    policy_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A move that took effect."""
+
+    comment_id: UUID
+    state: State
+    version: int
+    seq: int
+
+
+_MOVE = f"""
+WITH wanted AS (
+    SELECT * FROM unnest(
+        %(id)s::uuid[], %(from_state)s::text[], %(to_state)s::text[], %(version)s::int[], %(content_version)s::int[],
+        %(policy)s::boolean[], %(reason)s::text[], %(scored)s::boolean[], %(detected)s::text[], %(model)s::text[],
+        {", ".join(f"%({label})s::real[]" for label in LABELS)}
+    ) AS w (id, from_state, to_state, version, content_version, policy, reason, scored, detected, model,
+            {", ".join(LABELS)})
+), locked AS MATERIALIZED (
+    SELECT c.id FROM comity.comment c WHERE c.id = ANY(%(id)s) ORDER BY c.id FOR UPDATE
+)
+UPDATE comity.comment c SET
+    state = w.to_state,
+    reason = w.reason,
+    version = c.version + 1,
+    decisions = c.decisions + 1,
+    due_at = NULL, lease = NULL, attempts = 0,
+    shown_name = NULL, shown_body = NULL, shown_website = NULL,
+    updated_at = now(),
+    published_at = CASE WHEN w.to_state = 'published' THEN coalesce(c.published_at, now()) ELSE c.published_at END,
+    published_content = CASE WHEN w.to_state = 'published' THEN c.content_version ELSE c.published_content END,
+    edited = c.edited OR (w.to_state = 'published' AND c.published_content <> c.content_version) IS TRUE,
+    detected = CASE WHEN w.scored THEN w.detected ELSE c.detected END,
+    model = CASE WHEN w.scored THEN w.model ELSE c.model END,
+    {", ".join(f"{label} = CASE WHEN w.scored THEN w.{label} ELSE c.{label} END" for label in LABELS)}
+FROM wanted w JOIN locked USING (id)
+WHERE c.id = w.id AND c.version = w.version AND c.content_version = w.content_version AND c.state = w.from_state
+  AND (c.due_at IS NOT NULL OR NOT w.policy)
+RETURNING c.id, c.site_id, c.thread_id, c.root_id, c.decisions AS seq, c.version, old.reason AS old_reason
+"""
+
+
+def decide(connection: Connection, rulings: Sequence[Ruling]) -> list[Decided]:
+    """Carry out the rulings whose comment still is what was seen; the others are passed over in silence.
+
+    Runs inside the caller's transaction. Raises MoveError, with nothing done, for a move the lifecycle does not have.
+    """
+    moves = {ruling.comment_id: (ruling, advance(ruling.from_state, ruling.action, ruling.actor)) for ruling in rulings}
+    if not moves:
+        return []
+    columns: dict[str, list[Any]] = {
+        "id": [ruling.comment_id for ruling, _ in moves.values()],
+        "from_state": [str(ruling.from_state) for ruling, _ in moves.values()],
+        "to_state": [str(move.to) for _, move in moves.values()],
+        "version": [ruling.version for ruling, _ in moves.values()],
+        "content_version": [ruling.content_version for ruling, _ in moves.values()],
+        "policy": [ruling.actor is Actor.POLICY for ruling, _ in moves.values()],
+        "reason": [ruling.reason and str(ruling.reason) for ruling, _ in moves.values()],
+        "scored": [ruling.model is not None for ruling, _ in moves.values()],
+        "detected": [ruling.detected for ruling, _ in moves.values()],
+        "model": [ruling.model for ruling, _ in moves.values()],
+    }
+    for label in LABELS:
+        columns[label] = [(ruling.scores or {}).get(label) for ruling, _ in moves.values()]
+    steps = [
+        _Step(row.site_id, row.thread_id, row.root_id, row.seq, row.version, row.old_reason, *moves[row.id])
+        for row in connection.execute(_MOVE, columns).fetchall()
+    ]
+    _record(connection, steps)
+    return [Decided(step.ruling.comment_id, step.move.to, step.version, step.seq) for step in steps]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    site_id: UUID
+    thread_id: UUID
+    root_id: UUID
+    seq: int
+    version: int
+    old_reason: str | None
+    ruling: Ruling
+    move: Move
+
+    @property
+    def published(self) -> int:
+        """By how much this step changes the number of published comments."""
+        return (self.move.to is State.PUBLISHED) - (self.ruling.from_state is State.PUBLISHED)
+
+    @property
+    def visible(self) -> bool:
+        return State.PUBLISHED in (self.move.to, self.ruling.from_state)
+
+
+def _record(connection: Connection, steps: Sequence[_Step]) -> None:
+    """Write what belongs to each step: its decision and event, the counters, the tree and the thread."""
+    if not steps:
+        return
+    with connection.pipeline():
+        _write_decisions(connection, steps)
+        _write_events(connection, steps)
+        _write_counters(connection, steps)
+        _write_trees(connection, steps)
+        _write_threads(connection, steps)
+
+
+_DECISIONS = """
+INSERT INTO comity.decision (comment_id, seq, site_id, from_state, to_state, action, actor, token_id, rule, reason,
+                             note, saw, scores, model, policy_version, content_version, version)
+SELECT * FROM unnest(%s::uuid[], %s::int[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+                     %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[], %s::text[], %s::int[], %s::int[],
+                     %s::int[])
+"""
+
+
+def _write_decisions(connection: Connection, steps: Sequence[_Step]) -> None:
+    rows = [
+        (
+            step.ruling.comment_id, step.seq, step.site_id, str(step.ruling.from_state), str(step.move.to),
+            str(step.ruling.action), str(step.ruling.actor), step.ruling.token_id, step.ruling.rule,
+            step.ruling.reason and str(step.ruling.reason), step.ruling.note, Jsonb(dict(step.ruling.saw)),
+            None if step.ruling.scores is None else Jsonb(dict(step.ruling.scores)), step.ruling.model,
+            step.ruling.policy_version, step.ruling.content_version, step.version,
+        )
+        for step in steps
+    ]  # fmt: skip
+    connection.execute(_DECISIONS, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _write_events(connection: Connection, steps: Sequence[_Step]) -> None:
+    told = [step for step in steps if step.move.event]
+    if told:
+        connection.execute(
+            "INSERT INTO comity.outbox (id, site_id, comment_id, seq, event) "
+            "SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::int[], %s::text[])",
+            [
+                [new_id() for _ in told],
+                [step.site_id for step in told],
+                [step.ruling.comment_id for step in told],
+                [step.seq for step in told],
+                [step.move.event for step in told],
+            ],
+        )
+
+
+def _write_counters(connection: Connection, steps: Sequence[_Step]) -> None:
+    """Pending comments are not counted here: their number is read from the queue's index."""
+    changes: Counter[tuple[UUID, str, str]] = Counter()
+    for step in steps:
+        if step.ruling.from_state is not State.PENDING:
+            changes[step.site_id, str(step.ruling.from_state), step.old_reason or ""] -= 1
+        changes[step.site_id, str(step.move.to), str(step.ruling.reason or "")] += 1
+    rows = [(*key, n) for key, n in changes.items() if n]
+    if rows:
+        connection.execute(
+            "INSERT INTO comity.counter_change (site_id, state, reason, n) "
+            "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[])",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
+
+def _write_trees(connection: Connection, steps: Sequence[_Step]) -> None:
+    changes: Counter[UUID] = Counter()
+    for step in steps:
+        changes[step.root_id] += step.published
+    rows = sorted((root, n) for root, n in changes.items() if n)
+    if rows:
+        connection.execute(
+            "INSERT INTO comity.tree AS t (root_id, thread_id, created_at, published) "
+            "SELECT c.id, c.thread_id, c.created_at, u.n FROM unnest(%s::uuid[], %s::int[]) AS u (root_id, n) "
+            "JOIN comity.comment c ON c.id = u.root_id ORDER BY c.id "
+            "ON CONFLICT (root_id) DO UPDATE SET published = t.published + excluded.published",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
+
+def _write_threads(connection: Connection, steps: Sequence[_Step]) -> None:
+    changes: Counter[UUID] = Counter()
+    for step in steps:
+        if step.visible:
+            changes[step.thread_id] += step.published
+    if changes:
+        connection.execute(
+            "WITH change AS (SELECT * FROM unnest(%s::uuid[], %s::int[]) AS u (id, n)), "
+            "locked AS MATERIALIZED (SELECT id FROM comity.thread WHERE id = ANY(%s) ORDER BY id FOR UPDATE) "
+            "UPDATE comity.thread t SET published = t.published + change.n, version = t.version + 1, "
+            "changed_at = now() FROM change JOIN locked USING (id) WHERE t.id = change.id",
+            [list(changes), list(changes.values()), list(changes)],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What an author changes: None leaves a field as it is. `website` "" removes it."""
+
+    name: str | None = None
+    body: str | None = None
+    website: str | None = None
+    digest: bytes | None = None
+
+
+_REVISE = """
+UPDATE comity.comment c SET
+    shown_name = CASE WHEN c.state = 'published' THEN coalesce(c.shown_name, c.name) END,
+    shown_body = CASE WHEN c.state = 'published' THEN coalesce(c.shown_body, c.body) END,
+    shown_website = CASE WHEN c.state <> 'published' THEN NULL
+                         WHEN c.shown_body IS NULL THEN c.website ELSE c.shown_website END,
+    name = coalesce(%(name)s, c.name),
+    body = coalesce(%(body)s, c.body),
+    website = CASE WHEN %(website)s::text IS NULL THEN c.website ELSE nullif(%(website)s, '') END,
+    digest = coalesce(%(digest)s, c.digest),
+    version = c.version + 1, content_version = c.content_version + 1, decisions = c.decisions + 1,
+    due_at = now(), attempts = 0, lease = NULL, updated_at = now()
+WHERE c.id = %(id)s AND c.version = %(version)s
+RETURNING c.id, c.site_id, c.thread_id, c.root_id, c.decisions AS seq, c.version, c.reason AS old_reason
+"""
+
+
+def edit(connection: Connection, seen: "Seen", revision: Revision, token_id: str | None) -> Decided:
+    """Change what the author sent; it is judged again, and until then readers see what they saw.
+
+    Raises MoveError when the comment is past editing, Conflict when it is not what was seen any more.
+    """
+    move = advance(seen.state, Action.EDIT, Actor.WEBSITE)
+    row = connection.execute(
+        _REVISE,
+        {
+            "id": seen.id, "version": seen.version, "name": revision.name, "body": revision.body,
+            "website": revision.website, "digest": revision.digest,
+        },
+    ).fetchone()  # fmt: skip
+    if row is None:
+        raise Conflict(*_state_now(connection, seen.id))
+    ruling = Ruling(
+        seen.id, Action.EDIT, Actor.WEBSITE, seen.state, seen.version, seen.content_version + 1, token_id,
+        reason=Reason(seen.reason) if seen.reason else None,
+    )  # fmt: skip
+    step = _Step(row.site_id, row.thread_id, row.root_id, row.seq, row.version, row.old_reason, ruling, move)
+    with connection.pipeline():
+        _write_decisions(connection, [step])
+        _write_events(connection, [step])
+    return Decided(seen.id, move.to, row.version, row.seq)
+
+
+def withdraw(connection: Connection, seen: "Seen", token_id: str | None) -> Decided:
+    """Take a comment back for its author. Raises MoveError or Conflict."""
+    return decide_one(
+        connection,
+        Ruling(seen.id, Action.WITHDRAW, Actor.WEBSITE, seen.state, seen.version, seen.content_version, token_id),
+    )
+
+
+def decide_one(connection: Connection, ruling: Ruling) -> Decided:
+    """Carry out one ruling. Raises Conflict when the comment is not what was seen, MoveError as `decide` does."""
+    decided = decide(connection, [ruling])
+    if not decided:
+        raise Conflict(*_state_now(connection, ruling.comment_id))
+    return decided[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A comment as it stood when somebody looked."""
+
+    id: UUID
+    site_id: UUID
+    state: State
+    reason: str | None
+    version: int
+    content_version: int
+    created_at: datetime
+    updated_at: datetime
+    published_at: datetime | None
+    due: bool
+
+
+def see(connection: Connection, comment_id: UUID, sites: Sequence[UUID] | None) -> Seen:
+    """The comment, if it belongs to one of `sites` (None: any site). Raises NotFound."""
+    row = connection.execute(
+        "SELECT id, site_id, state, reason, version, content_version, created_at, updated_at, published_at, "
+        "due_at IS NOT NULL AS due FROM comity.comment WHERE id = %s AND (%s::uuid[] IS NULL OR site_id = ANY(%s))",
+        [comment_id, sites and list(sites), sites and list(sites)],
+    ).fetchone()
+    if row is None:
+        raise NotFound
+    return Seen(row.id, row.site_id, State(row.state), *row[3:])
+
+
+def _state_now(connection: Connection, comment_id: UUID) -> tuple[str, int]:
+    row = connection.execute("SELECT state, version FROM comity.comment WHERE id = %s", [comment_id]).fetchone()
+    if row is None:
+        raise NotFound
+    return row.state, row.version

@@ -1,0 +1,122 @@
+"""Connections to PostgreSQL, and the few ways in which they fail."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import namedtuple_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+Connection = psycopg.Connection[Any]
+
+_SETTINGS = {
+    "web": {"statement_timeout": "5s"},
+    "worker": {"statement_timeout": "30s"},
+    "relay": {"statement_timeout": "30s"},
+}
+_ALWAYS = {
+    "search_path": "comity",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+    "TimeZone": "UTC",
+    "synchronous_commit": "on",
+}
+
+
+class Unavailable(Exception):
+    """Raised when the database cannot be asked now, or when it is unknown whether a transaction was committed."""
+
+
+class Busy(Exception):
+    """Raised when another transaction held what this one needed for longer than the lock timeout."""
+
+
+def conninfo(url: str, process: str) -> dict[str, Any]:
+    """Connection arguments for a process kind: its time-outs and the schema it works in, told to the server."""
+    settings = {**_ALWAYS, **_SETTINGS[process]}
+    return {
+        "conninfo": url,
+        "connect_timeout": 3,
+        "keepalives_idle": 30,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+        "application_name": f"comity {process}",
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+    }
+
+
+#: SQLSTATE classes: connection exception, insufficient resources, operator intervention (shutdown, crash), I/O error.
+_GONE = ("08", "53", "57P", "58")
+_BUSY = frozenset({"55P03", "40001", "40P01", "57014"})  # lock and statement time-outs, serialisation, deadlock
+
+
+def _meaning(error: psycopg.Error) -> type[Exception] | None:
+    """What a driver's error means to a caller; None for a fault of ours."""
+    state = error.sqlstate
+    if state is None:
+        return Unavailable if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) else None
+    if state in _BUSY:
+        return Busy
+    return Unavailable if state.startswith(_GONE) else None
+
+
+class Database:
+    """A pool of connections for one process; made after the process forked, never before.
+
+    size: connections at most; two seconds without a free one are an `Unavailable`.
+    """
+
+    def __init__(self, url: str, process: str, size: int, *, lasting: int = 1) -> None:
+        kwargs = conninfo(url, process)
+        self._pool = ConnectionPool(
+            kwargs.pop("conninfo"),
+            kwargs={**kwargs, "autocommit": True, "row_factory": namedtuple_row},
+            min_size=min(lasting, size),
+            max_size=size,
+            timeout=2.0,
+            max_lifetime=1800.0,
+            max_idle=120.0,
+            reconnect_timeout=5.0,
+            check=ConnectionPool.check_connection,
+            open=False,
+            name=process,
+        )
+        self._pool.open(wait=False)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection in autocommit: each statement is a transaction of its own.
+
+        Raises Unavailable or Busy in place of the driver's errors that mean so.
+        """
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout as error:
+            raise Unavailable from error
+        except psycopg.Error as error:
+            meaning = _meaning(error)
+            if meaning is None:
+                raise
+            raise meaning from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection inside one transaction, committed at the end of the block, rolled back by an exception."""
+        with self.connection() as connection, connection.transaction():
+            yield connection
+
+    def answers(self) -> bool:
+        """Whether the database answers now."""
+        try:
+            with self.connection() as connection:
+                connection.execute("SELECT 1")
+        except (Unavailable, Busy):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._pool.close(timeout=2.0)

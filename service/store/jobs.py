@@ -1,0 +1,65 @@
+"""Work that needs a clock: due rows of the job table, taken by whoever comes first."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from service.store.database import Connection, Database
+
+LEASE = timedelta(seconds=60)
+EVENTS_KEPT = timedelta(days=30)
+KEYS_KEPT = timedelta(hours=24)
+HITS_KEPT = timedelta(days=1)
+
+
+def take(connection: Connection) -> str | None:
+    """The name of a due job, leased to the caller for a minute; None when nothing is due."""
+    row = connection.execute(
+        "UPDATE comity.job SET lease_until = now() + %s WHERE name = ("
+        "SELECT name FROM comity.job WHERE next_at <= now() AND (lease_until IS NULL OR lease_until < now()) "
+        "ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING name",
+        [LEASE],
+    ).fetchone()
+    return None if row is None else row.name
+
+
+def finish(connection: Connection, name: str) -> None:
+    """Note that a job was done; it is due again after its interval."""
+    connection.execute(
+        "UPDATE comity.job SET next_at = now() + every, lease_until = NULL, done_at = now() WHERE name = %s", [name]
+    )
+
+
+def sum_counters(connection: Connection) -> None:
+    """Fold the changes of the counters into the counters, in one statement: readers see the same sum all the time."""
+    connection.execute(
+        """
+        WITH gone AS (DELETE FROM comity.counter_change RETURNING site_id, state, reason, n),
+        summed AS (SELECT site_id, state, reason, sum(n) AS n FROM gone GROUP BY site_id, state, reason)
+        INSERT INTO comity.counter AS c (site_id, state, reason, n)
+        SELECT * FROM summed ORDER BY site_id, state, reason
+        ON CONFLICT (site_id, state, reason) DO UPDATE SET n = c.n + excluded.n
+        """
+    )
+
+
+def retention(connection: Connection) -> None:
+    """Drop what is past its time: request keys after a day, events after a month, hits after a day, idle pulses."""
+    connection.execute("DELETE FROM comity.idempotency WHERE created_at < now() - %s", [KEYS_KEPT])
+    connection.execute("DELETE FROM comity.outbox WHERE at < now() - %s", [EVENTS_KEPT])
+    connection.execute("DELETE FROM comity.pulse WHERE claimed_at < now() - interval '1 day'")
+    connection.execute("SELECT contacts.forget_hits(now() - %s)", [HITS_KEPT])
+
+
+JOBS: Mapping[str, Callable[[Connection], None]] = {"sum_counters": sum_counters, "retention": retention}
+
+
+def run_due(database: Database) -> str | None:
+    """Take one due job and do it; its name, or None when nothing was due."""
+    with database.connection() as connection:
+        name = take(connection)
+    if name is None:
+        return None
+    with database.transaction() as connection:
+        JOBS[name](connection)
+        finish(connection, name)
+    return name

@@ -1,0 +1,56 @@
+"""Brings a database to this release's schema."""
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, pool, text
+
+from service.store import roles
+
+HEAD = "0001"  # a test compares it with the revisions' own head
+
+
+def upgrade(owner_url: str) -> bool:
+    """Make the schema that this release needs; True when anything had to be done.
+
+    `owner_url` is the database as its owner, who may create schemas; the process roles must exist. Two callers at once:
+    the second waits for the first.
+    """
+    if current(owner_url) == HEAD:
+        return False
+    engine = create_engine(_sqlalchemy(owner_url), poolclass=pool.NullPool, hide_parameters=True)
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('comity migrations'))"))
+        config = configuration()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return True
+
+
+def current(owner_url: str) -> str | None:
+    """The revision the database is at; None for an empty one."""
+    with psycopg.connect(owner_url, connect_timeout=5) as connection:
+        found = connection.execute("SELECT to_regclass('public.comity_version') IS NOT NULL").fetchone()
+        if not found or not found[0]:
+            return None
+        row = connection.execute("SELECT version_num FROM public.comity_version").fetchone()
+        return row[0] if row else None
+
+
+def configuration() -> Config:
+    """Alembic's configuration, without a file."""
+    config = Config()
+    config.set_main_option("script_location", "service:store/migrations")
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def heads() -> list[str]:
+    """The newest revisions there are; one, unless two branches were left unmerged."""
+    return ScriptDirectory.from_config(configuration()).get_heads()
+
+
+def _sqlalchemy(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}"

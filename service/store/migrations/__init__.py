@@ -1,0 +1,1 @@
+"""The schema's history: one SQL file and one Alembic revision a step."""

@@ -1,0 +1,78 @@
+"""Threads: looking them up, closing, opening and naming them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from service.store.comments import NotFound
+from service.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """One page's discussion. version rises with every change a reader can see; published counts what is shown."""
+
+    id: UUID
+    site_id: UUID
+    key: str | None
+    url: str | None
+    title: str | None
+    closed: bool
+    published: int
+    version: int
+    changed_at: datetime
+    created_at: datetime
+
+
+_COLUMNS = "t.id, t.site_id, t.key, t.url, t.title, t.closed_at IS NOT NULL, t.published, t.version, t.changed_at, t.created_at"
+
+
+def find(connection: Connection, site_id: UUID, key: str | None, url: str | None) -> Thread | None:
+    """The thread of a page, by key or else by URL; None when nobody commented there."""
+    column, value = ("key", key) if key is not None else ("url", url)
+    return _thread(
+        connection.execute(
+            f"SELECT {_COLUMNS} FROM comity.thread t WHERE t.site_id = %s AND t.{column} = %s", [site_id, value]
+        ).fetchone()
+    )
+
+
+def get(connection: Connection, thread_id: UUID, sites: Sequence[UUID] | None) -> Thread:
+    """The thread with this id, if it belongs to one of `sites` (None: any). Raises NotFound."""
+    found = _thread(
+        connection.execute(
+            f"SELECT {_COLUMNS} FROM comity.thread t WHERE t.id = %s AND (%s::uuid[] IS NULL OR t.site_id = ANY(%s))",
+            [thread_id, sites and list(sites), sites and list(sites)],
+        ).fetchone()
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def change(connection: Connection, thread: Thread, closed: bool | None, title: str | None) -> Thread:
+    """Close or open a thread, and name it; None leaves a thing as it is."""
+    connection.execute(
+        "UPDATE comity.thread SET title = coalesce(%s, title), "
+        "closed_at = CASE WHEN %s IS NULL THEN closed_at WHEN %s THEN coalesce(closed_at, now()) END, "
+        "version = version + 1, changed_at = now() WHERE id = %s",
+        [title, closed, closed, thread.id],
+    )
+    return get(connection, thread.id, None)
+
+
+def counts(connection: Connection, site_id: UUID, keys: Sequence[str], urls: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Published comments by thread key and by URL, 0 for a page without a thread; nothing is made."""
+    found = connection.execute(
+        "SELECT key, url, published FROM comity.thread WHERE site_id = %s AND (key = ANY(%s) OR url = ANY(%s))",
+        [site_id, list(keys), list(urls)],
+    ).fetchall()
+    by_key = {row.key: row.published for row in found}
+    by_url = {row.url: row.published for row in found}
+    return {"keys": {key: by_key.get(key, 0) for key in keys}, "urls": {url: by_url.get(url, 0) for url in urls}}
+
+
+def _thread(row: Any) -> Thread | None:
+    return None if row is None else Thread(*row)

@@ -1,0 +1,55 @@
+"""The Celery tasks. They take no arguments: a task is a ring, and the work is in the rows."""
+
+import os
+
+from celery import current_app, shared_task
+from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_ready
+
+from classifier import Model
+from service import failpoints, log
+from service.ring import TASK, Bell
+from service.store.database import Database
+from workers import scorer, watchdog
+from workers.judging import Judge
+
+_log = log.get(__name__)
+
+
+class _Worker:
+    """What the worker owns: the model from before the fork, which all children share; the rest from after it."""
+
+    model: Model | None = None
+    judge: Judge
+    bell: Bell
+
+
+@worker_init.connect
+def _load_model(**_: object) -> None:
+    _Worker.model = scorer.load_or_none(current_app.comity_settings.model_path)
+
+
+@worker_ready.connect
+def _watch(**_: object) -> None:
+    watchdog.start(current_app.comity_settings)
+
+
+@worker_process_init.connect
+def _start_child(**_: object) -> None:
+    settings = current_app.comity_settings
+    failpoints.arm(os.environ.get("COMITY_FAILPOINTS", ""))
+    _Worker.judge = Judge(Database(settings.database_url, "worker", 2), _Worker.model, settings.batch)
+    _Worker.bell = Bell(settings.broker_url)
+    _log.info("child_ready", model=_Worker.model and _Worker.model.version)
+
+
+@worker_process_shutdown.connect
+def _stop_child(**_: object) -> None:
+    if hasattr(_Worker, "judge"):
+        _Worker.judge.database.close()
+
+
+@shared_task(name=TASK, ignore_result=True)
+def score_due() -> None:
+    """Judge what is due; ring again when there may be more."""
+    if _Worker.judge.pass_once():
+        _Worker.bell.ring()
