@@ -33,7 +33,10 @@ def configure(process: str, level: str = "info") -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
         )
     )
     root = logging.getLogger()
@@ -43,7 +46,7 @@ def configure(process: str, level: str = "info") -> None:
 
 def get(name: str) -> Any:
     """The logger of a module."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(module=name)
 
 
 def _named(process: str) -> Any:
@@ -63,5 +66,7 @@ def _plain_error(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         info = (type(info), info, info.__traceback__)
     if info and info[0] is not None:
         event["error"] = f"{info[0].__module__}.{info[0].__qualname__}"
-        event["trace"] = [f"{f.filename.rpartition('/')[2]}:{f.lineno} {f.name}" for f in traceback.extract_tb(info[2])[-8:]]
+        event["trace"] = [
+            f"{f.filename.rpartition('/')[2]}:{f.lineno} {f.name}" for f in traceback.extract_tb(info[2])[-8:]
+        ]
     return event

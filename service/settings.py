@@ -92,7 +92,11 @@ def _quota(value: str) -> tuple[int, int]:
 def _secret(value: str) -> bytes:
     """At least 32 random bytes, in base64url or hexadecimal; refuses the short, the known and the monotonous."""
     try:
-        raw = bytes.fromhex(value) if len(value) % 2 == 0 and _is_hex(value) else base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+        raw = (
+            bytes.fromhex(value)
+            if len(value) % 2 == 0 and _is_hex(value)
+            else base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+        )
     except (binascii.Error, ValueError):
         raise ValueError("must be 32 random bytes or more in base64url or hexadecimal") from None
     if len(raw) < 32:
@@ -119,28 +123,65 @@ def _public_key(value: str) -> bytes:
 _SERVERS = ("web", "worker", "relay")
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("COMITY_DATABASE_URL", _url("postgresql", "postgres"), None,
-            "PostgreSQL, as the role of this process; for `run` and `migrate` as the owner", (*_SERVERS, "migrate")),
-    Setting("COMITY_BROKER_URL", _url("redis", "rediss", "redis+socket"), None,
-            "Valkey or Redis that carries the rings, with user and password", _SERVERS),
-    Setting("COMITY_SECRET_KEY", _secret, None,
-            "Secret from which status tokens, cursors and form tokens are derived; 32 random bytes", ("web",)),
-    Setting("COMITY_INDEX_KEY", _secret, None,
-            "Secret of the keyed indexes by which an author is recognised; never change it", ("web",)),
-    Setting("COMITY_CONTACT_PUBLIC_KEY", _public_key, None,
-            "X25519 public key to which e-mail addresses are sealed", ("web",)),
-    Setting("COMITY_DATA", _text, "",
-            "Folder of the embedded servers; empty: `var/data`, or as root one under `/var/lib/comity`"),
+    Setting(
+        "COMITY_DATABASE_URL",
+        _url("postgresql", "postgres"),
+        None,
+        "PostgreSQL, as the role of this process; for `run` and `migrate` as the owner",
+        (*_SERVERS, "migrate"),
+    ),
+    Setting(
+        "COMITY_BROKER_URL",
+        _url("redis", "rediss", "redis+socket"),
+        None,
+        "Valkey or Redis that carries the rings, with user and password",
+        _SERVERS,
+    ),
+    Setting(
+        "COMITY_SECRET_KEY",
+        _secret,
+        None,
+        "Secret from which status tokens, cursors and form tokens are derived; 32 random bytes",
+        ("web",),
+    ),
+    Setting(
+        "COMITY_INDEX_KEY",
+        _secret,
+        None,
+        "Secret of the keyed indexes by which an author is recognised; never change it",
+        ("web",),
+    ),
+    Setting(
+        "COMITY_CONTACT_PUBLIC_KEY",
+        _public_key,
+        None,
+        "X25519 public key to which e-mail addresses are sealed",
+        ("web",),
+    ),
+    Setting(
+        "COMITY_DATA",
+        _text,
+        "",
+        "Folder of the embedded servers; empty: `var/data`, or as root one under `/var/lib/comity`",
+    ),
     Setting("COMITY_HOST", _text, "127.0.0.1", "Address the web process listens on"),
     Setting("COMITY_PORT", _whole(1, 65535), "8080", "Port the web process listens on"),
-    Setting("COMITY_METRICS_PORT", _whole(0, 65535), "9464",
-            "Port of `/metrics`, on `COMITY_HOST`; 0 turns it off"),
-    Setting("COMITY_PUBLIC_URL", _public_url, "http://127.0.0.1:8080",
-            "The address under which visitors reach the service; `run` derives it from host and port"),
-    Setting("COMITY_TRUSTED_HOSTS", _words, "",
-            "Host names that requests may name, besides the one of `COMITY_PUBLIC_URL`"),
-    Setting("COMITY_TRUSTED_PROXIES", _whole(0, 10), "0",
-            "How many proxies in front may speak through `X-Forwarded-For` and `X-Forwarded-Proto`"),
+    Setting("COMITY_METRICS_PORT", _whole(0, 65535), "9464", "Port of `/metrics`, on `COMITY_HOST`; 0 turns it off"),
+    Setting(
+        "COMITY_PUBLIC_URL",
+        _public_url,
+        "http://127.0.0.1:8080",
+        "The address under which visitors reach the service; `run` derives it from host and port",
+    ),
+    Setting(
+        "COMITY_TRUSTED_HOSTS", _words, "", "Host names that requests may name, besides the one of `COMITY_PUBLIC_URL`"
+    ),
+    Setting(
+        "COMITY_TRUSTED_PROXIES",
+        _whole(0, 10),
+        "0",
+        "How many proxies in front may speak through `X-Forwarded-For` and `X-Forwarded-Proto`",
+    ),
     Setting("COMITY_WEB_PROCESSES", _whole(1, 64), "1", "Processes of the web server"),
     Setting("COMITY_WEB_THREADS", _whole(1, 256), "8", "Threads, and database connections, of each web process"),
     Setting("COMITY_WORKER_CONCURRENCY", _whole(1, 64), "2", "Processes of one worker"),

@@ -27,10 +27,12 @@ from service.embedded.process import Process, forget, spawn
 
 EX_CONFIG, CANNOT_EXEC = 78, 126
 _FIRST_PAUSE, _LONGEST_PAUSE, _STEADY, _PATIENCE = 0.1, 10.0, 30.0, 10.0  # seconds
+_TRIES = 3  # of a process that something waits for
 _GIVE_UP = 10  # ends in a row for which starting again is no remedy
 _REMEMBERED = 20  # lines
 _CHUNK = 65_536  # bytes
 _ANSWER = 1_000_000  # bytes
+_ONE_PRESS = 0.5  # seconds
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -77,12 +79,14 @@ class Child:
 class Supervisor:
     """Use as a context manager on the main thread: inside, SIGINT, SIGTERM and SIGHUP count as wishes to stop."""
 
-    def __init__(self, records: Path, journal: Journal) -> None:
+    def __init__(self, records: Path, journal: Journal, first_pause: float = _FIRST_PAUSE) -> None:
         self._records = records
         self._journal = journal
+        self._first_pause = first_pause
         self._selector = selectors.DefaultSelector()
         self._groups: list[list[Child]] = []
         self._before: dict[int, Any] = {}
+        self._wished = -_ONE_PRESS
         self.wishes = 0  # to stop; the second one hurries
 
     def __enter__(self) -> "Supervisor":
@@ -92,10 +96,13 @@ class Supervisor:
         self._selector.register(self._ear, selectors.EVENT_READ, self._hear)
         signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
         for number in (*_STOPS, signal.SIGCHLD):
-            self._before[number] = signal.signal(number, self._heard)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
+                self._before[number] = signal.signal(number, self._heard)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
         signal.set_wakeup_fd(-1)
         for number, handler in self._before.items():
@@ -105,8 +112,13 @@ class Supervisor:
         self._mouth.close()
 
     def _heard(self, number: int, _frame: FrameType | None) -> None:
-        if number in _STOPS:
+        if number not in _STOPS:
+            return
+        # One press may arrive twice, from the terminal and from a parent that passes it on.
+        now = time.monotonic()
+        if now - self._wished > _ONE_PRESS:
             self.wishes += 1
+            self._wished = now
 
     def start(self, *processes: Process) -> None:
         """Start `processes` side by side; they stop before those started earlier."""
@@ -145,7 +157,9 @@ class Supervisor:
         child = self._child(name)
 
         def ready() -> bool:
-            if child.starts > 3 or child.hopeless:
+            if not child.running and child.hopeless:
+                raise GaveUp(str(child.process.died(child.words())))
+            if not child.running and child.starts >= _TRIES:
                 raise child.process.died(child.words())
             return child.running and answers()
 
@@ -158,6 +172,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop everything, the last started group first."""
+        for child in self._children():
+            child.wanted, child.due = False, None
         while self._groups:
             self._stop(self._groups[-1])
             self._groups.pop()
@@ -202,6 +218,8 @@ class Supervisor:
             self._spawn(child, answers, stdin)
         except (OSError, StartError) as error:
             self._journal.event("could not start", "error", child=child.process.name, why=str(error))
+            if not child.wanted:
+                raise StartError(f"{child.process.name} could not be started: {error}") from error
             self._again(child)
             return
         self._journal.event("started", child=child.process.name, pid=child.run.pid if child.run else None)
@@ -221,6 +239,8 @@ class Supervisor:
 
     def _read(self, child: Child) -> bool:
         """Pass on what there is, up to one chunk; False at the end."""
+        if child.pipe == -1:
+            return False
         try:
             chunk = os.read(child.pipe, _CHUNK)
         except BlockingIOError:
@@ -234,8 +254,7 @@ class Supervisor:
 
     def _pass_on(self, child: Child, lines: list[bytes]) -> None:
         for line in lines:
-            child.last_words.append(line[:500].decode("utf-8", "replace"))
-            self._journal.line(child.process.name, line)
+            child.last_words.append(self._journal.line(child.process.name, line)[:500])
 
     def _forget_pipe(self, child: Child) -> None:
         if child.pipe != -1:
@@ -275,13 +294,12 @@ class Supervisor:
             raise GaveUp(f"{child.process.name} cannot run with these settings: {why}")
 
     def _again(self, child: Child) -> None:
-        child.due = time.monotonic() + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(child.failures, 10))
+        child.due = time.monotonic() + min(_LONGEST_PAUSE, self._first_pause * 2 ** min(child.failures, 10))
         child.failures += 1
 
     def _stop(self, group: list[Child]) -> None:
         began = time.monotonic()
         for child in group:
-            child.wanted, child.due = False, None
             child.send(child.process.stop_signal)
             child.send(signal.SIGCONT)
         while any(child.running for child in group):

@@ -106,7 +106,7 @@ FREE_DOMAINS = frozenset(
 
 
 def domain_class(domain: str) -> str:
-    """"disposable" for a throw-away provider (by the installed list), "free" for a large public one, else "own"."""
+    """ "disposable" for a throw-away provider (by the installed list), "free" for a large public one, else "own"."""
     labels = domain.split(".")
     if any(".".join(labels[start:]) in disposable_email_domains.blocklist for start in range(len(labels) - 1)):
         return "disposable"

@@ -150,18 +150,16 @@ def _held(facts: Facts, policy: Policy) -> Verdict | None:
 
 
 def _score_rejects(facts: Facts, policy: Policy) -> Verdict | None:
-    over = {
-        label: score
-        for label, score in _scores(facts, policy)
-        if score >= policy.thresholds[label].reject_above
-    }
+    over = {label: score for label, score in _scores(facts, policy) if score >= policy.thresholds[label].reject_above}
     return _by_score(Action.REJECT, "score_rejects", over, policy)
 
 
 def _too_many_links(facts: Facts, policy: Policy) -> Verdict | None:
     if facts.verified or facts.links <= policy.max_links:
         return None
-    return Verdict(Action.FLAG, "too_many_links", Reason.TOO_MANY_LINKS, {"links": facts.links, "allowed": policy.max_links})
+    return Verdict(
+        Action.FLAG, "too_many_links", Reason.TOO_MANY_LINKS, {"links": facts.links, "allowed": policy.max_links}
+    )
 
 
 def _repeat(facts: Facts, policy: Policy) -> Verdict | None:
@@ -171,11 +169,7 @@ def _repeat(facts: Facts, policy: Policy) -> Verdict | None:
 
 
 def _score_flags(facts: Facts, policy: Policy) -> Verdict | None:
-    over = {
-        label: score
-        for label, score in _scores(facts, policy)
-        if score >= policy.thresholds[label].publish_below
-    }
+    over = {label: score for label, score in _scores(facts, policy) if score >= policy.thresholds[label].publish_below}
     return _by_score(Action.FLAG, "score_flags", over, policy)
 
 

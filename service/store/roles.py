@@ -14,7 +14,10 @@ def ensure(owner_url: str, passwords: Mapping[str, str]) -> None:
     Raises psycopg.errors.InsufficientPrivilege when the owner may not create roles.
     """
     with psycopg.connect(owner_url, connect_timeout=5, autocommit=True) as connection:
-        have = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(ROLES)])}
+        have = {
+            name
+            for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(ROLES)])
+        }
         database = sql.Identifier(connection.info.dbname)
         for role in ROLES:
             if role not in have:

@@ -63,7 +63,9 @@ def change(connection: Connection, thread: Thread, closed: bool | None, title: s
     return get(connection, thread.id, None)
 
 
-def counts(connection: Connection, site_id: UUID, keys: Sequence[str], urls: Sequence[str]) -> dict[str, dict[str, int]]:
+def counts(
+    connection: Connection, site_id: UUID, keys: Sequence[str], urls: Sequence[str]
+) -> dict[str, dict[str, int]]:
     """Published comments by thread key and by URL, 0 for a page without a thread; nothing is made."""
     found = connection.execute(
         "SELECT key, url, published FROM comity.thread WHERE site_id = %s AND (key = ANY(%s) OR url = ANY(%s))",

@@ -7,7 +7,10 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    context.configure(connection=context.config.attributes["connection"], version_table_schema="public",
-                      version_table="comity_version")
+    context.configure(
+        connection=context.config.attributes["connection"],
+        version_table_schema="public",
+        version_table="comity_version",
+    )
     with context.begin_transaction():
         context.run_migrations()

@@ -1,0 +1,31 @@
+"""Which URLs name the same page, and which origin a URL belongs to."""
+
+import re
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+_TRACKING = re.compile(r"(utm_.*|fbclid|gclid|dclid|msclkid|mc_cid|mc_eid|igshid|yclid|_hsenc|_hsmi)", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def page_url(url: str) -> str:
+    """The URL under which a page's comments are kept: without fragment and tracking parameters, host in lower case.
+
+    Idempotent. `url` must be an absolute http or https URL.
+    """
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    kept = [(name, value) for name, value in pairs if not _TRACKING.fullmatch(name)]
+    query = parts.query if len(kept) == len(pairs) else urlencode(kept)
+    return urlunsplit((parts.scheme, _host(url), parts.path or "/", query, ""))
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of an absolute URL, a default port left out."""
+    return f"{urlsplit(url).scheme}://{_host(url)}"
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    return host if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{parts.port}"

@@ -1,0 +1,79 @@
+"""What is done once before a start: `python -m service.setup migrate|demo|keys`."""
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+
+import psycopg
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from service import demo as demo_site
+from service.settings import Settings, SettingsError
+from service.store import migrate as migrations
+from service.store import roles
+
+EX_USAGE, EX_UNAVAILABLE, EX_NOPERM, EX_CONFIG = 64, 69, 77, 78
+
+
+def migrate() -> int:
+    """Roles, then schema."""
+    url = Settings.read(os.environ, "migrate").database_url
+    given = "" if sys.stdin.isatty() else sys.stdin.read()
+    roles.ensure(url, json.loads(given) if given.strip() else {})
+    changed = migrations.upgrade(url)
+    print("The database was brought to this release." if changed else "The database is at this release.")
+    return 0
+
+
+def demo() -> int:
+    """The demo site; prints null when it exists."""
+    print(json.dumps(demo_site.ensure(Settings.read(os.environ, "migrate").database_url)))
+    return 0
+
+
+def keys() -> int:
+    """Fresh keys, one `NAME=value` a line; the private key's line is a comment."""
+    private = X25519PrivateKey.generate()
+    raw = private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    print(f"COMITY_SECRET_KEY={os.urandom(32).hex()}")
+    print(f"COMITY_INDEX_KEY={os.urandom(32).hex()}")
+    print(f"COMITY_CONTACT_PUBLIC_KEY={_base64(public)}")
+    print(f"# the private key opens every address; keep it off the machines that run these processes: {_base64(raw)}")
+    return 0
+
+
+def _base64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+COMMANDS: Mapping[str, Callable[[], int]] = {"migrate": migrate, "demo": demo, "keys": keys}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; every failure is one sentence."""
+    command = COMMANDS.get(arguments[0]) if len(arguments) == 1 else None
+    if command is None:
+        return _say(f"usage: python -m service {'|'.join(COMMANDS)}", EX_USAGE)
+    try:
+        return command()
+    except SettingsError as error:
+        return _say(str(error), EX_CONFIG)
+    except psycopg.errors.InsufficientPrivilege:
+        return _say(
+            "The role in COMITY_DATABASE_URL may not do this: let it own the database and create roles.", EX_NOPERM
+        )
+    except psycopg.OperationalError as error:
+        return _say(f"The database in COMITY_DATABASE_URL does not answer ({type(error).__name__}).", EX_UNAVAILABLE)
+
+
+def _say(sentence: str, code: int) -> int:
+    print(sentence, file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,3 @@
+"""The release. `pyproject.toml` names the same; a test compares."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,251 @@
+"""Submitting comments and what their author may do with them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from flask import request
+from marshmallow import ValidationError
+
+from service.domain import text
+from service.domain.policy import PUBLIC_WORDS, Reason
+from service.domain.submission import Submission
+from service.domain.urls import page_url
+from service.store import comments
+from service.store.comments import Refused, RequestKey, Revision, Seen
+from service.store.database import Busy
+from service.store.sites import Site
+from service.web import schemas
+from service.web.auth import Right
+from service.web.errors import Problem, invalid
+from service.web.intake import accept_limits, submission
+from service.web.reading import problem_of
+from service.web.routing import BATCH_BYTES, Answer, Call, Routes
+from service.web.services import Services
+
+routes = Routes("comments")
+
+_KEY = re.compile(r'"([\x20\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e][\x20-\x7e]{0,254})', re.ASCII)
+
+#: Why a valid comment may still not be taken: kind of problem, what to do, and which member it is about.
+REFUSALS: Mapping[str, tuple[str, str, str]] = {
+    "thread_closed": (
+        "conflict",
+        "This thread is closed. Open it, or tell the author that it takes no comments.",
+        "#/thread",
+    ),
+    "parent_unknown": (
+        "conflict",
+        "There is no comment of this id in your site. Leave parent_id out, or send another.",
+        "#/parent_id",
+    ),
+    "parent_elsewhere": (
+        "conflict",
+        "The comment that is answered stands in another thread. Send its thread.",
+        "#/parent_id",
+    ),
+    "parent_not_published": (
+        "conflict",
+        "The comment that is answered is not published. Answer another, or none.",
+        "#/parent_id",
+    ),
+    "too_deep": ("conflict", "Replies nest too deep here. Answer a comment further up.", "#/parent_id"),
+    "duplicate": ("conflict", "The same author posted the same text here some minutes ago. Send it once.", "#/body"),
+}
+
+
+@routes.add(
+    "POST", "/v1/comments", Right.SUBMIT,
+    body=schemas.Submission(), answers={202: schemas.AcceptedComment()}, keyed=True,
+    problems=("conflict", "quota-exceeded"),
+)  # fmt: skip
+def submit_comment(call: Call) -> Answer:
+    """Submit a comment; it is stored when this answers, and judged soon after."""
+    site = _site(call)
+    key = request_key(call.services, "POST /v1/comments", call.raw)
+    taken = submission(call.services, site, call.body)
+    fields = call.services.limits.spend(accept_limits(call.services, site, taken))
+    accepted = store(call.services, taken, key)
+    headers = {**fields, **({"Idempotent-Replayed": "true"} if accepted.replayed else {})}
+    return Answer(_accepted(call.services, accepted.id), 202, headers)
+
+
+@routes.add(
+    "POST", "/v1/comments/batch", Right.SUBMIT,
+    body=schemas.Batch(), answers={200: schemas.BatchAnswer()}, keyed=True, most=BATCH_BYTES,
+    problems=("quota-exceeded",),
+)  # fmt: skip
+def submit_batch(call: Call) -> Answer:
+    """Submit up to 100 comments; each gets an answer of its own, in order."""
+    site = _site(call)
+    key = request_key(call.services, "POST /v1/comments/batch", call.raw)
+    read = [_read_item(call.services, site, item) for item in call.body["comments"]]
+    wants = [want for item in read if isinstance(item, Submission) for want in accept_limits(call.services, site, item)]
+    fields = call.services.limits.spend(_together(wants))
+    try:
+        with call.services.database.transaction() as connection:
+            outcomes, replayed = comments.submit_batch(
+                connection, site.id, [item if isinstance(item, Submission) else None for item in read], key
+            )
+    except Refused as refused:
+        raise refusal(refused) from None
+    except Busy:
+        raise _in_progress() from None
+    call.services.ring()
+    results = [_result(call.services, outcome, item) for outcome, item in zip(outcomes, read, strict=True)]
+    return Answer({"results": results}, 200, {**fields, **({"Idempotent-Replayed": "true"} if replayed else {})})
+
+
+@routes.add(
+    "GET", "/v1/comments/{comment_id}", Right.STATUS, answers={200: schemas.CommentStatus()}, problems=("not-found",)
+)
+def comment_status(call: Call, comment_id: UUID) -> Answer:
+    """Where a comment stands, in public words."""
+    return Answer(_status(_see(call, comment_id)))
+
+
+@routes.add(
+    "PATCH", "/v1/comments/{comment_id}", Right.MANAGE,
+    body=schemas.Revision(), answers={202: schemas.CommentStatus()}, problems=("not-found", "conflict"),
+)  # fmt: skip
+def edit_comment(call: Call, comment_id: UUID) -> Answer:
+    """Change a comment for its author; it is judged anew, and until then readers see the old text."""
+    seen = _see(call, comment_id)
+    revision = Revision(
+        name=call.body.get("name"),
+        body=call.body.get("body"),
+        website=(call.body["website"] or "") if "website" in call.body else None,
+        digest=text.digest(call.body["body"]) if "body" in call.body else None,
+    )
+    with call.services.database.transaction() as connection:
+        comments.edit(connection, seen, revision, call.caller.token and call.caller.token.id)
+    call.services.ring()
+    return Answer(_status(_see(call, comment_id)), 202)
+
+
+@routes.add(
+    "DELETE", "/v1/comments/{comment_id}", Right.MANAGE,
+    answers={200: schemas.CommentStatus()}, problems=("not-found", "conflict"),
+)  # fmt: skip
+def withdraw_comment(call: Call, comment_id: UUID) -> Answer:
+    """Take a comment back for its author."""
+    seen = _see(call, comment_id)
+    with call.services.database.transaction() as connection:
+        comments.withdraw(connection, seen, call.caller.token and call.caller.token.id)
+    return Answer(_status(_see(call, comment_id)))
+
+
+def store(services: Services, taken: Submission, key: RequestKey | None) -> comments.Accepted:
+    """Store a submission and ring. Raises Problem with nothing stored."""
+    try:
+        with services.database.connection() as connection:
+            accepted = comments.submit(connection, taken, key)
+    except Refused as refused:
+        raise refusal(refused) from None
+    except Busy:
+        if key is None:
+            raise
+        raise _in_progress() from None
+    services.ring()
+    return accepted
+
+
+def refusal(refused: Refused) -> Problem:
+    """The problem that stands for a refusal of the store."""
+    if refused.code == "key_reused":
+        return Problem(
+            "idempotency-key-reused",
+            "This Idempotency-Key came with another body before. Send a new key for a new comment.",
+        )
+    kind, detail, pointer = REFUSALS[refused.code]
+    return Problem(kind, detail, [{"detail": detail, "pointer": pointer, "code": refused.code}])
+
+
+def request_key(services: Services, route: str, raw: bytes) -> RequestKey | None:
+    """The Idempotency-Key of this request, with or without quotes. Raises Problem when it is none."""
+    given = request.headers.get("Idempotency-Key")
+    if given is None:
+        return None
+    found = _KEY.fullmatch(given.strip())
+    if found is None:
+        raise Problem(
+            "malformed-request", "Idempotency-Key must be 1 to 255 printable ASCII characters, best in quotes."
+        )
+    return RequestKey(route, found[1] or found[2], services.keys.fingerprint(raw))
+
+
+def reason_words(reason: str | None) -> dict[str, str] | None:
+    """A reason as the public hears it."""
+    if reason is None:
+        return None
+    return {"code": reason, "text": PUBLIC_WORDS[Reason(reason)]}
+
+
+def _site(call: Call) -> Site:
+    assert call.caller.site is not None  # a secret key has one
+    return call.caller.site
+
+
+def _see(call: Call, comment_id: UUID) -> Seen:
+    with call.services.database.connection() as connection:
+        return comments.see(connection, comment_id, None if call.caller.by_status_token else call.caller.sites)
+
+
+def _status(seen: Seen) -> dict[str, Any]:
+    return {
+        "id": seen.id,
+        "status": str(seen.state),
+        "reason": reason_words(seen.reason),
+        "edit_pending": seen.due and seen.content_version > 1,
+        "version": seen.version,
+        "created_at": seen.created_at,
+        "updated_at": seen.updated_at,
+        "published_at": seen.published_at,
+    }
+
+
+def _accepted(services: Services, comment_id: UUID) -> dict[str, Any]:
+    return {
+        "id": comment_id,
+        "status": "pending",
+        "status_url": f"{services.settings.public_url}/v1/comments/{comment_id}",
+        "status_token": services.keys.status_token(comment_id),
+    }
+
+
+def _read_item(services: Services, site: Site, item: Any) -> Submission | Problem:
+    if not isinstance(item, Mapping):
+        return invalid("must be an object", "#", "type")
+    try:
+        return submission(services, site, schemas.Submission().load(item))
+    except ValidationError as error:
+        return problem_of(error, "pointer")
+    except Problem as problem:
+        return problem
+
+
+def _result(services: Services, outcome: str, item: Submission | Problem) -> dict[str, Any]:
+    if not outcome.startswith("!"):
+        return {"code": 202, "comment": schemas.AcceptedComment().dump(_accepted(services, UUID(outcome)))}
+    problem = item if isinstance(item, Problem) else refusal(Refused(outcome[1:]))
+    return {"code": problem.status, "problem": problem.document()}
+
+
+def _together(wants: Sequence[Any]) -> list[Any]:
+    """Wants of the same limit and person as one, with their costs added up; the site's last."""
+    sums: dict[tuple[str, bytes], Any] = {}
+    for want in wants:
+        known = sums.get((want.name, want.who))
+        sums[want.name, want.who] = (
+            want if known is None else type(want)(want.name, want.who, want.count, want.seconds, known.cost + want.cost)
+        )
+    return sorted(sums.values(), key=lambda want: want.name == "site")
+
+
+def _in_progress() -> Problem:
+    return Problem(
+        "idempotency-in-progress",
+        "The first request with this Idempotency-Key still runs. Send this one again in a moment.",
+        headers={"Retry-After": "1"},
+    )

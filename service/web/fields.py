@@ -1,0 +1,249 @@
+"""Schema fields with our rules: each says in its message what to change, and in its metadata what OpenAPI shows."""
+
+import ipaddress
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from marshmallow import ValidationError, fields, validate
+
+from service.domain import text as rules
+
+#: Characters that never come in, as a class of a regular expression (ECMA 262): one line, and several lines.
+_NOT_IN_LINE = r"\u0000-\u001f\u007f-\u009f\u2028\u2029\ufdd0-\ufdef\ufffe\uffff"
+_NOT_IN_TEXT = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff"
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
+_MESSAGES = {
+    "required": "is missing",
+    "null": "must not be null",
+    "invalid": "must be text",
+    "type": "must be text",
+}
+
+
+def _with(kwargs: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    """`kwargs` with a field's own metadata below what its user gave."""
+    return {**kwargs, "metadata": {**metadata, **kwargs.get("metadata", {})}}
+
+
+class Text(fields.String):
+    """Characters from `least` to `most`; several lines only where `lines`; bidirectional controls closed."""
+
+    default_error_messages = _MESSAGES
+
+    def __init__(self, *, least: int = 0, most: int, lines: bool = False, **kwargs: Any) -> None:
+        self.least, self.most, self.lines = least, most, lines
+        never = _NOT_IN_TEXT if lines else _NOT_IN_LINE
+        pattern = f"^[^{never}]*[^\\s{never}][^{never}]*$" if least else f"^[^{never}]*$"
+        at_least = {"minLength": least} if least else {}
+        super().__init__(**_with(kwargs, maxLength=most, pattern=pattern, **at_least))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if problem := rules.forbidden(text):
+            raise ValidationError(problem)
+        if not self.lines and any(character in text for character in "\n\r\t\u2028\u2029"):
+            raise ValidationError("must be one line, without tabs")
+        if len(text) < self.least or (self.least and not text.strip()):
+            raise ValidationError("must not be empty")
+        if len(text) > self.most:
+            raise ValidationError(f"must have at most {self.most} characters (has {len(text)})")
+        return rules.calm(text)
+
+
+class Optional(Text):
+    """Text that may be left out, null or empty; all three mean none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"allow_none": True, "load_default": None, **kwargs})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        return super()._deserialize(value, attr, data, **kwargs) or None
+
+
+class Email(fields.String):
+    """An e-mail address by its syntax; nothing is looked up."""
+
+    default_error_messages = _MESSAGES
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**_with(kwargs, format="email", maxLength=254, writeOnly=True, examples=["ann@example.org"]))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if len(text) > 254:
+            raise ValidationError("must have at most 254 characters")
+        try:
+            return validate_email(text, check_deliverability=False).normalized
+        except EmailNotValidError:
+            raise ValidationError("must be an e-mail address, such as ann@example.org") from None
+
+
+class Url(Optional):
+    """An absolute http or https URL without user or password."""
+
+    def __init__(self, *, most: int = 2048, **kwargs: Any) -> None:
+        super().__init__(most=most, **_with(kwargs, format="uri", pattern=r"^https?://"))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if text is not None and not is_web_url(text):
+            raise ValidationError("must be an absolute http or https URL, such as https://example.org/page")
+        return text
+
+
+def is_web_url(text: str) -> bool:
+    """Whether `text` is an absolute http or https URL, without user information or spaces."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    del port
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        return False
+    return not any(character.isspace() or character in '<>"\\^`{|}' for character in text)
+
+
+class Address(fields.String):
+    """An IP address, version 4 or 6; as text."""
+
+    default_error_messages = _MESSAGES
+
+    def __init__(self, **kwargs: Any) -> None:
+        ips = [{"format": "ipv4"}, {"format": "ipv6"}]
+        super().__init__(allow_none=True, load_default=None, **_with(kwargs, anyOf=ips))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return str(ipaddress.ip_address(text))
+        except ValueError:
+            raise ValidationError("must be an IPv4 or IPv6 address") from None
+
+
+class Id(fields.Field[uuid.UUID]):
+    """An id of ours; opaque to everybody else."""
+
+    default_error_messages = _MESSAGES
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**_with(kwargs, type="string", format="uuid"))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> uuid.UUID:
+        if not isinstance(value, str):
+            raise ValidationError("must be text")
+        found = read_id(value)
+        if found is None:
+            raise ValidationError("must be an id as this API gave it")
+        return found
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else str(value)
+
+
+def read_id(text: str) -> uuid.UUID | None:
+    """The id in `text`, in its usual form with hyphens only."""
+    try:
+        found = uuid.UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text.lower() else None
+
+
+class Time(fields.Field[datetime]):
+    """A time with its zone (RFC 3339); shown in UTC with Z."""
+
+    default_error_messages = _MESSAGES
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**_with(kwargs, type="string", format="date-time"))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
+        if isinstance(value, str) and _RFC3339.fullmatch(value):
+            try:
+                found = datetime.fromisoformat(value.upper().replace("Z", "+00:00"))
+                if 1 < found.year < 9999:
+                    return found
+            except ValueError:
+                pass
+        raise ValidationError("must be a time with its zone, such as 2026-11-23T08:00:00Z")
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else show_time(value)
+
+
+def show_time(moment: datetime) -> str:
+    """A time from the database (UTC) as RFC 3339 with Z."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Language(Optional):
+    """A language tag (BCP 47)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(most=35, **_with(kwargs, pattern=f"^{_LANGUAGE.pattern}$"))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if text is not None and not _LANGUAGE.fullmatch(text):
+            raise ValidationError("must be a language tag, such as en or pt-BR")
+        return text
+
+
+class Flag(fields.Boolean):
+    """true or false, and nothing that looks like it."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "must be true or false"}
+    truthy = {True}
+    falsy = {False}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("must be true or false")
+        return value
+
+
+class Whole(fields.Integer):
+    """A whole number from `low` to `high`; in a query given as text."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "must be a whole number", "too_large": "is too large"}
+
+    def __init__(self, low: int, high: int, **kwargs: Any) -> None:
+        self.low, self.high = low, high
+        super().__init__(**_with(kwargs, minimum=low, maximum=high))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
+            raise ValidationError(f"must be a whole number from {self.low} to {self.high}")
+        return value
+
+
+class Choice(fields.String):
+    """One of a few words."""
+
+    default_error_messages = _MESSAGES
+
+    def __init__(self, choices: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(validate=validate.OneOf(choices, error="must be one of " + ", ".join(choices)), **kwargs)
+
+
+class Probability(fields.Float):
+    """A number from 0 to 1."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "must be a number from 0 to 1"}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**_with(kwargs, minimum=0, maximum=1))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise ValidationError("must be a number from 0 to 1")
+        return float(value)

@@ -1,0 +1,160 @@
+"""Rate limits: bursts are counted in this process, windows in PostgreSQL, shared by all web processes.
+
+A request never waits for the database here: what this process counted is added to the shared windows every quarter of
+a second, and what the others counted comes back with it. No limits library keeps windows in PostgreSQL, and the broker
+must not be in the path of a request; hence this module.
+"""
+
+import hmac
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from math import ceil
+
+from service import log
+from service.store import hits
+from service.store.database import Busy, Database, Unavailable
+from service.web.errors import Problem
+
+SYNC_SECONDS = 0.25
+MOST_KEYS = 100_000  # windows and bursts remembered at once; the oldest are forgotten first
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One limit a request falls under: its name, whom it counts, how many in how many seconds, and what this costs."""
+
+    name: str
+    who: bytes
+    count: int
+    seconds: int
+    cost: int = 1
+
+    @property
+    def burst(self) -> int:
+        """How many may come at once: a sixth of the window, at least 4."""
+        return max(4, self.count // 6)
+
+
+@dataclass(slots=True)
+class _Window:
+    shared: int = 0
+    mine: int = 0  # counted here and not yet added to the shared window
+
+    @property
+    def used(self) -> int:
+        return self.shared + self.mine
+
+
+class Limits:
+    """Counts and refuses. `now` gives seconds since the epoch; windows begin at its multiples."""
+
+    def __init__(self, secret: bytes, database: Database | None, now: Callable[[], float] = time.time) -> None:
+        self._secret = secret
+        self._database = database
+        self._now = now
+        self._lock = threading.Lock()
+        self._windows: OrderedDict[tuple[bytes, int, int], _Window] = OrderedDict()
+        self._bursts: OrderedDict[bytes, float] = OrderedDict()
+        if database is not None:
+            threading.Thread(target=self._sync_for_ever, name="limits", daemon=True).start()
+
+    def key(self, *parts: str | bytes) -> bytes:
+        """Whom a limit counts, as 16 bytes that say nothing about them."""
+        message = b"\0".join(part.encode() if isinstance(part, str) else part for part in parts)
+        return hmac.digest(self._secret, message, sha256)[:16]
+
+    def spend(self, wants: Sequence[Want]) -> Mapping[str, str]:
+        """Count a request under all its limits, or under none; returns the RateLimit fields for its answer.
+
+        Raises Problem (429) naming the limits that are used up. Limits come in order of who suffers: an author's and a
+        network's are looked at before the site's, so that one attacker uses up only what is theirs.
+        """
+        now = self._now()
+        with self._lock:
+            found = [(want, self._window(want, now)) for want in wants]
+            over = [
+                want for want, window in found if window.used + want.cost > want.count or self._bursts_over(want, now)
+            ]
+            if over:
+                raise _refusal(over, found, now)
+            for want, window in found:
+                window.mine += want.cost
+                self._count_burst(want, now)
+        return _fields(found, now)
+
+    def sync(self) -> None:
+        """Add what was counted here to the shared windows, and learn what the others counted."""
+        with self._lock:
+            dirty = {key: window.mine for key, window in self._windows.items() if window.mine}
+        if not dirty or self._database is None:
+            return
+        starts = {key: datetime.fromtimestamp(key[2], UTC) for key in dirty}
+        with self._database.connection() as connection:
+            sums = hits.add(connection, [(key[0], starts[key], n) for key, n in sorted(dirty.items())])
+        with self._lock:
+            for key, n in dirty.items():
+                if window := self._windows.get(key):
+                    window.mine -= n
+                    window.shared = sums[key[0], starts[key]]
+
+    def _sync_for_ever(self) -> None:
+        while True:
+            time.sleep(SYNC_SECONDS)
+            try:
+                self.sync()
+            except (Unavailable, Busy):
+                continue  # counted on here until the database is back
+            except Exception:
+                _log.warning("limits_sync_failed", exc_info=True)
+
+    def _window(self, want: Want, now: float) -> _Window:
+        key = (self.key(want.name, want.who), want.seconds, int(now // want.seconds) * want.seconds)
+        window = self._windows.get(key)
+        if window is None:
+            window = self._windows[key] = _Window()
+            while len(self._windows) > MOST_KEYS:
+                self._windows.popitem(last=False)
+        return window
+
+    def _bursts_over(self, want: Want, now: float) -> bool:
+        """The generic cell rate algorithm (ITU-T I.371): four times the window's rate, after a free burst."""
+        return self._bursts.get(self.key("burst", want.name, want.who), 0.0) > now
+
+    def _count_burst(self, want: Want, now: float) -> None:
+        key = self.key("burst", want.name, want.who)
+        each = want.seconds / want.count / 4
+        free_from = max(self._bursts.pop(key, 0.0), now - want.burst * each)
+        self._bursts[key] = free_from + want.cost * each
+        while len(self._bursts) > MOST_KEYS:
+            self._bursts.popitem(last=False)
+
+
+def _refusal(over: Sequence[Want], found: Sequence[tuple[Want, _Window]], now: float) -> Problem:
+    waits = []
+    for want, window in found:
+        if want in over:
+            full = window.used + want.cost > want.count
+            waits.append(ceil(want.seconds - now % want.seconds) if full else 1)
+    names = [want.name for want in over]
+    return Problem(
+        "quota-exceeded",
+        f"Too many requests for the limit{'s' if len(names) > 1 else ''} {', '.join(names)}. Wait {max(waits)} s.",
+        headers={"Retry-After": str(max(waits)), **_fields(found, now)},
+        extra={"violated-policies": names},
+    )
+
+
+def _fields(found: Sequence[tuple[Want, _Window]], now: float) -> dict[str, str]:
+    policies = ", ".join(f'"{want.name}";q={want.count};w={want.seconds}' for want, _ in found)
+    state = ", ".join(
+        f'"{want.name}";r={max(0, want.count - window.used)};t={ceil(want.seconds - now % want.seconds)}'
+        for want, window in found
+    )
+    return {"RateLimit-Policy": policies, "RateLimit": state} if found else {}

@@ -1,0 +1,176 @@
+"""Routes that declare themselves: method, path, right, what comes in and what goes out, in one place.
+
+Serving, the OpenAPI document and the tests of rights all read the same declaration.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, current_app, json, request
+from marshmallow import Schema
+
+from service.domain.contact import network_prefix
+from service.web import auth, reading
+from service.web.auth import Caller, Right
+from service.web.errors import Problem
+from service.web.fields import read_id
+from service.web.limits import Want
+from service.web.services import Services
+
+COMMENT_BYTES = 64 * 1024
+BATCH_BYTES = 1024 * 1024
+
+
+#: The schema of an answer, several that it may have, or None for one without a body.
+Shape = Schema | tuple[Schema, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a view says. schema: the one of several declared for this status that fits; None: the first."""
+
+    data: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    schema: Schema | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, checked: who calls, and what they sent."""
+
+    services: Services
+    caller: Caller
+    body: Any = None
+    query: Any = None
+    raw: bytes = b""
+    limits: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A route's declaration. answers: status to shape. problems: kinds it may end in besides the usual."""
+
+    method: str
+    path: str
+    right: Right
+    view: Callable[..., Answer | Response]
+    summary: str
+    body: Schema | None
+    query: Schema | None
+    answers: Mapping[int, Shape]
+    problems: tuple[str, ...]
+    most: int
+    keyed: bool
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return self.view.__name__
+
+
+class Routes:
+    """A room's routes."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.operations: list[Operation] = []
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        right: Right,
+        *,
+        answers: Mapping[int, Shape],
+        body: Schema | None = None,
+        query: Schema | None = None,
+        problems: tuple[str, ...] = (),
+        most: int = COMMENT_BYTES,
+        keyed: bool = False,
+    ) -> Callable[[Callable[..., Answer | Response]], Callable[..., Answer | Response]]:
+        """Declare the decorated view. `most`: bytes of the body. `keyed`: it honours Idempotency-Key."""
+
+        def declare(view: Callable[..., Answer | Response]) -> Callable[..., Answer | Response]:
+            summary = (view.__doc__ or "").strip().splitlines()[0]
+            self.operations.append(
+                Operation(method, path, right, view, summary, body, query, answers, problems, most, keyed)
+            )
+            return view
+
+        return declare
+
+    def blueprint(self) -> Blueprint:
+        """The routes as Flask takes them."""
+        blueprint = Blueprint(self.tag, __name__)
+        for operation in self.operations:
+            path = operation.path.replace("{", "<").replace("}", ">")
+            blueprint.add_url_rule(path, operation.name, _served(operation), methods=[operation.method])
+        return blueprint
+
+
+def services() -> Services:
+    """The parts of this web process."""
+    found: Services = current_app.extensions["comity"]
+    return found
+
+
+def client_prefix() -> str:
+    """The network prefix of whoever is connected (behind as many proxies as are trusted)."""
+    try:
+        return network_prefix(request.remote_addr or "")
+    except ValueError:
+        return "unknown"
+
+
+def _served(operation: Operation) -> Callable[..., Response]:
+    def serve(**path: str) -> Response:
+        parts = services()
+        ids = {name: _path_id(name, value) for name, value in path.items()}
+        visitor = _visitor(parts)
+        try:
+            caller = parts.gate.admit(operation.right, auth.bearer(request.headers.get("Authorization")), _comment(ids))
+        except Problem as problem:
+            if problem.kind == "unauthorized":
+                parts.limits.spend([visitor])  # guessing tokens is counted
+            raise
+        fields = parts.limits.spend([visitor]) if caller.token is None else {}
+        query = None if operation.query is None else reading.query(operation.query, request)
+        raw = reading.body(request, operation.most) if operation.body is not None else b""
+        body = None if operation.body is None else reading.load(operation.body, reading.parse(raw))
+        answer = operation.view(Call(parts, caller, body, query, raw, fields), **ids)
+        if isinstance(answer, Response):
+            answer.headers.extend(fields)
+            return answer
+        return _response(operation, answer, fields)
+
+    return serve
+
+
+def _response(operation: Operation, answer: Answer, fields: Mapping[str, str]) -> Response:
+    shape = operation.answers[answer.status]
+    schema = answer.schema or (shape[0] if isinstance(shape, tuple) else shape)
+    text = b"" if schema is None else json.dumps(schema.dump(answer.data)).encode()
+    response = Response(text, answer.status, content_type="application/json" if schema is not None else None)
+    response.headers.update({"Cache-Control": "no-store", **fields, **answer.headers})
+    return response
+
+
+def _visitor(parts: Services) -> Want:
+    count, seconds = parts.settings.limit_visitor
+    return Want("visitor", client_prefix().encode(), count, seconds)
+
+
+def _path_id(name: str, value: str) -> Any:
+    if not name.endswith("_id"):
+        return value
+    found = read_id(value)
+    if found is None:
+        raise Problem("not-found", "There is no such id. Ids look as this API gave them.")
+    return found
+
+
+def _comment(ids: Mapping[str, Any]) -> UUID | None:
+    return ids.get("comment_id")

@@ -1,0 +1,619 @@
+"""What comes in and what goes out. The same schemas check requests, allow-list answers and make the OpenAPI document."""
+
+import re
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, missing, validate, validates_schema
+
+from service.domain.lifecycle import State
+from service.domain.policy import LABELS, REVIEW_REASONS, Reason
+from service.web.fields import (
+    Address,
+    Choice,
+    Email,
+    Flag,
+    Id,
+    Language,
+    Optional,
+    Probability,
+    Text,
+    Time,
+    Url,
+    Whole,
+    is_web_url,
+)
+
+NAME_MOST, BODY_MOST, TITLE_MOST, KEY_MOST = 100, 20_000, 300, 255
+STATES = tuple(str(state) for state in State)
+SCOPES = ("submit", "read", "manage")
+MODERATOR_RIGHTS = ("viewer", "moderator", "lead")
+PAGE, PAGE_MOST = 50, 100
+BATCH_MOST = 100
+
+
+_NEEDED = {"required": "is missing", "null": "must not be null"}
+_OBJECT = {**_NEEDED, "type": "must be an object"}
+_LIST = {**_NEEDED, "invalid": "must be a list"}
+
+
+class Incoming(Schema):
+    """A request: a member it does not name is an error."""
+
+    error_messages = {"unknown": "is unknown here: leave it out", "type": "must be an object"}
+
+    class Meta:
+        unknown = RAISE
+
+
+class Place(Incoming):
+    """The page that is commented on: by a key of yours, by its URL, or both."""
+
+    key = Optional(most=KEY_MOST, metadata={"description": "Your own id of the page; it decides when both are given"})
+    url = Url(metadata={"description": "The page's URL, without fragment and tracking parameters"})
+    title = Optional(most=TITLE_MOST, metadata={"description": "Kept when the thread is new"})
+
+    @validates_schema
+    def _one(self, data: dict[str, Any], **_: Any) -> None:
+        if not data.get("key") and not data.get("url"):
+            raise ValidationError("needs a key or a url")
+
+
+class Submission(Incoming):
+    """A comment, as a website hands it in for a visitor."""
+
+    thread = fields.Nested(Place, required=True, error_messages=_OBJECT)
+    name = Text(least=1, most=NAME_MOST, required=True, metadata={"examples": ["Ann"]})
+    email = Email(required=True, metadata={"description": "Never published, never returned"})
+    body = Text(
+        least=1, most=BODY_MOST, lines=True, required=True, metadata={"description": "Plain text; HTML in it is text"}
+    )
+    parent_id = Id(
+        allow_none=True, load_default=None, metadata={"description": "The published comment this one answers"}
+    )
+    website = Url(most=300, metadata={"description": "The author's own site; shown"})
+    author_ip = Address()
+    user_agent = Optional(most=512)
+    referrer = Optional(most=2048)
+    language = Language(metadata={"description": "Of the page"})
+    submitted_at = Time(allow_none=True, load_default=None, metadata={"description": "When the visitor sent it"})
+    author_verified = Flag(
+        load_default=False, metadata={"description": "You vouch for the author, for example by a log-in"}
+    )
+    notify = Flag(load_default=False, metadata={"description": "The author wants to hear of replies"})
+
+
+class Batch(Incoming):
+    """Up to 100 comments; each is taken or refused for itself."""
+
+    comments = fields.List(
+        fields.Raw(metadata={"type": "object"}),
+        required=True,
+        metadata={"minItems": 1, "maxItems": BATCH_MOST},
+        error_messages=_LIST,
+    )
+
+    @validates_schema
+    def _some(self, data: dict[str, Any], **_: Any) -> None:
+        if not 1 <= len(data["comments"]) <= BATCH_MOST:
+            raise ValidationError({"comments": [f"must hold 1 to {BATCH_MOST} comments"]})
+
+
+class Revision(Incoming):
+    """What the author changes; a member that is left out stays."""
+
+    name = Text(least=1, most=NAME_MOST)
+    body = Text(least=1, most=BODY_MOST, lines=True)
+    website = Url(most=300, load_default=missing, metadata={"description": "Empty or null removes it"})
+
+    @validates_schema(pass_original=True)
+    def _some(self, data: dict[str, Any], original: dict[str, Any], **_: Any) -> None:
+        if not original:
+            raise ValidationError("give at least one of name, body, website")
+
+
+class ThreadChange(Incoming):
+    """What changes about a thread; a member that is left out stays."""
+
+    closed = Flag()
+    title = Text(least=1, most=TITLE_MOST)
+
+    @validates_schema
+    def _some(self, data: dict[str, Any], **_: Any) -> None:
+        if not data:
+            raise ValidationError("give closed, title, or both")
+
+
+class Review(Incoming):
+    """A moderator's decision on a comment, as they saw it."""
+
+    action = Choice(("publish", "reject", "flag"), required=True)
+    reason = Choice(tuple(str(reason) for reason in REVIEW_REASONS), allow_none=True, load_default=None)
+    note = Optional(most=1000, lines=True, metadata={"description": "For other moderators only"})
+    version = Whole(1, 2**31 - 1, required=True, metadata={"description": "The version you saw"})
+
+
+class Limits(Incoming):
+    """Rate limits of a site in place of the defaults: [count, seconds]."""
+
+    site = fields.List(Whole(1, 10_000_000), metadata={"minItems": 2, "maxItems": 2})
+    author = fields.List(Whole(1, 10_000_000), metadata={"minItems": 2, "maxItems": 2})
+    prefix = fields.List(Whole(1, 10_000_000), metadata={"minItems": 2, "maxItems": 2})
+
+    @validates_schema
+    def _pairs(self, data: dict[str, Any], **_: Any) -> None:
+        for name, pair in data.items():
+            if len(pair) != 2 or pair[1] > 86_400:
+                raise ValidationError({name: ["must be [count, seconds], seconds at most 86400"]})
+
+
+_SITE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+
+
+class SiteName(fields.String):
+    """A site's public id."""
+
+    default_error_messages = {**_NEEDED, "invalid": "must be text"}
+
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {"pattern": f"^{_SITE_NAME.pattern}$", "examples": ["my-blog"], **kwargs.pop("metadata", {})}
+        super().__init__(metadata=metadata, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        name = super()._deserialize(value, attr, data, **kwargs)
+        if not _SITE_NAME.fullmatch(name):
+            raise ValidationError("must be 1 to 63 of a-z, 0-9 and hyphens, with no hyphen at its ends")
+        return name
+
+
+class Origin(Text):
+    """Scheme, host and port of a website."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            least=1, most=300, metadata={"pattern": r"^https?://[^/?#@\\s]+$", "examples": ["https://blog.example"]}
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        origin = super()._deserialize(value, attr, data, **kwargs)
+        if not is_web_url(origin) or origin.count("/") != 2 or "?" in origin or "#" in origin:
+            raise ValidationError("must be an origin, such as https://blog.example")
+        return origin.lower()
+
+
+class NewSite(Incoming):
+    """A website that is to embed us."""
+
+    name = SiteName(required=True)
+    title = Text(least=1, most=TITLE_MOST, required=True)
+    origins = fields.List(
+        Origin(),
+        load_default=list,
+        validate=validate.Length(max=50, error="must hold at most 50 origins"),
+        metadata={"description": "Origins of its pages"},
+        error_messages=_LIST,
+    )
+    limits = fields.Nested(Limits, load_default=dict, error_messages=_OBJECT)
+
+
+class SiteChange(Incoming):
+    """What changes about a site; a member that is left out stays."""
+
+    title = Text(least=1, most=TITLE_MOST)
+    origins = fields.List(
+        Origin(), validate=validate.Length(max=50, error="must hold at most 50 origins"), error_messages=_LIST
+    )
+    limits = fields.Nested(Limits, error_messages=_OBJECT)
+
+
+class NewKey(Incoming):
+    """A secret key of a site."""
+
+    name = Text(least=1, most=NAME_MOST, load_default="key")
+    scopes = fields.List(
+        Choice(SCOPES), load_default=lambda: list(SCOPES), metadata={"minItems": 1}, error_messages=_LIST,
+        validate=validate.Length(min=1, max=len(SCOPES), error="must hold 1 to 3 scopes"),
+    )  # fmt: skip
+    expires_in_days = Whole(1, 3650, allow_none=True, load_default=None)
+
+
+class Right(Incoming):
+    """What a moderator may do in one site, or (null) in all."""
+
+    site = SiteName(allow_none=True, load_default=None)
+    may = Choice(MODERATOR_RIGHTS, required=True)
+
+
+class NewModerator(Incoming):
+    """A moderator's token: what it may do in which sites; a site of null means every site."""
+
+    name = Text(least=1, most=NAME_MOST, required=True)
+    rights = fields.List(
+        fields.Nested(Right),
+        required=True,
+        metadata={"minItems": 1},
+        validate=validate.Length(min=1, max=100, error="must hold 1 to 100 rights"),
+        error_messages=_LIST,
+    )
+    expires_in_days = Whole(1, 3650, allow_none=True, load_default=None)
+
+
+class Threshold(Incoming):
+    """Probabilities: below `publish_below` a label lets pass, from `reject_above` on it rejects, between it flags."""
+
+    publish_below = Probability(required=True)
+    reject_above = Probability(required=True)
+
+    @validates_schema
+    def _ordered(self, data: dict[str, Any], **_: Any) -> None:
+        if data["publish_below"] > data["reject_above"]:
+            raise ValidationError("publish_below must not be above reject_above")
+
+
+class _Thresholds(Incoming):
+    """Thresholds by label; a label that is left out keeps its default."""
+
+
+Thresholds = _Thresholds.from_dict(
+    {label: fields.Nested(Threshold, error_messages=_OBJECT) for label in LABELS}, name="Thresholds"
+)
+
+
+class Policy(Incoming):
+    """A site's policy; a member that is left out keeps its default."""
+
+    thresholds = fields.Nested(Thresholds, load_default=dict, error_messages=_OBJECT)
+    max_links = Whole(0, 1000)
+    repeat_hours = Whole(0, 24 * 30)
+    repeat_length = Whole(1, BODY_MOST)
+    unsupported_language = Choice(("hold", "rules"))
+
+
+# Queries -------------------------------------------------------------------------------------------------------------
+
+
+class Listing(Incoming):
+    """Paging of a list."""
+
+    limit = Whole(1, PAGE_MOST, load_default=PAGE)
+    cursor = Text(most=500, load_default=None, metadata={"description": "From the Link field or `next_cursor`"})
+
+
+class PublicListing(Listing):
+    """Published comments of a page, or, with a secret key and `updated_since`, changes of the whole site."""
+
+    site = SiteName()
+    thread_key = Text(least=1, most=KEY_MOST)
+    url = Url(load_default=None)
+    view = Choice(("flat", "tree"), load_default="flat")
+    order = Choice(("oldest", "newest"), load_default="oldest")
+    updated_since = Time(metadata={"description": "Needs the site's secret key; answers all states"})
+
+
+class CountsQuery(Incoming):
+    """Pages whose comments are counted, 100 at most."""
+
+    site = SiteName(required=True)
+    url = fields.List(Text(least=1, most=2048), load_default=list)
+    thread_key = fields.List(Text(least=1, most=KEY_MOST), load_default=list)
+
+    @validates_schema
+    def _some(self, data: dict[str, Any], **_: Any) -> None:
+        if not 1 <= len(data["url"]) + len(data["thread_key"]) <= 100:
+            raise ValidationError({"url": ["give 1 to 100 pages by url or thread_key"]})
+
+
+class QueueQuery(Listing):
+    """A part of the moderation queue."""
+
+    site = SiteName(metadata={"description": "One site instead of all that the token may see"})
+    label = Choice(tuple(str(reason) for reason in Reason), metadata={"description": "Why it is held"})
+    score = Text(
+        most=60,
+        metadata={
+            "pattern": "^(" + "|".join(LABELS) + r"):(0(\.\d+)?|1(\.0+)?)-(0(\.\d+)?|1(\.0+)?)$",
+            "description": "A band of a label's score, such as toxicity:0.5-0.9",
+        },
+    )
+    thread = Id(metadata={"description": "A thread's id"})
+    older_than = Time()
+    newer_than = Time()
+    language = Text(least=2, most=10, metadata={"description": "As the classifier detected it"})
+    text = Text(least=1, most=100, metadata={"description": "A piece of name or body"})
+    order = Choice(("oldest", "newest"), load_default="oldest")
+
+
+# Answers: only what is named here goes out --------------------------------------------------------------------------------
+
+
+class ReasonWords(Schema):
+    """Why a comment stands where it stands."""
+
+    code = fields.String()
+    text = fields.String()
+
+
+class AcceptedComment(Schema):
+    """A comment that was taken in."""
+
+    id = Id()
+    status = fields.String(metadata={"enum": ["pending"]})
+    status_url = fields.String(metadata={"format": "uri"})
+    status_token = fields.String(metadata={"description": "For the author alone: it shows this comment's state"})
+
+
+class CommentStatus(Schema):
+    """Where a comment stands, in public words."""
+
+    id = Id()
+    status = fields.String(metadata={"enum": list(STATES)})
+    reason = fields.Nested(ReasonWords, allow_none=True)
+    edit_pending = fields.Boolean(metadata={"description": "An edit waits for its verdict; readers see the old text"})
+    version = fields.Integer()
+    created_at = Time()
+    updated_at = Time()
+    published_at = Time(allow_none=True)
+
+
+class ThreadView(Schema):
+    """One page's discussion."""
+
+    id = Id()
+    key = fields.String(allow_none=True)
+    url = fields.String(allow_none=True)
+    title = fields.String(allow_none=True)
+    closed = fields.Boolean()
+    published = fields.Integer(metadata={"description": "Published comments"})
+
+
+class PublicComment(Schema):
+    """A published comment, or the place of one that was taken away while replies to it stand."""
+
+    id = Id()
+    parent_id = Id(allow_none=True)
+    name = fields.String(allow_none=True)
+    website = fields.String(allow_none=True)
+    body = fields.String(allow_none=True, metadata={"description": "Plain text, never HTML"})
+    html = fields.String(allow_none=True, metadata={"description": "The same, escaped, with line breaks and links"})
+    published_at = Time(allow_none=True)
+    edited = fields.Boolean()
+    removed = fields.Boolean()
+
+
+class PublicTree(PublicComment):
+    """A comment with the replies below it."""
+
+    replies = fields.List(fields.Nested(lambda: PublicTree()))
+
+
+class ChangedComment(Schema):
+    """A comment of your site as it stands now; text only while it is published."""
+
+    id = Id()
+    thread_id = Id()
+    thread_key = fields.String(allow_none=True)
+    thread_url = fields.String(allow_none=True)
+    parent_id = Id(allow_none=True)
+    status = fields.String(metadata={"enum": list(STATES)})
+    reason = fields.Nested(ReasonWords, allow_none=True)
+    name = fields.String(allow_none=True)
+    website = fields.String(allow_none=True)
+    body = fields.String(allow_none=True)
+    version = fields.Integer()
+    created_at = Time()
+    updated_at = Time()
+    published_at = Time(allow_none=True)
+
+
+class CommentList(Schema):
+    """Published comments of one page, or changed comments of a site."""
+
+    thread = fields.Nested(ThreadView, allow_none=True, metadata={"description": "null where nobody commented yet"})
+    comments = fields.List(fields.Nested(PublicTree))
+    next_cursor = fields.String(allow_none=True)
+    truncated = fields.Boolean(metadata={"description": "A tree was too large to be given whole: read it flat"})
+
+
+class ChangeList(Schema):
+    """Changed comments; `next_since` begins the next round once there is no further cursor."""
+
+    comments = fields.List(fields.Nested(ChangedComment))
+    next_cursor = fields.String(allow_none=True)
+    next_since = Time()
+
+
+class Counts(Schema):
+    """Published comments by page."""
+
+    urls = fields.Dict(keys=fields.String(), values=fields.Integer())
+    thread_keys = fields.Dict(keys=fields.String(), values=fields.Integer())
+
+
+class BatchAnswer(Schema):
+    """One answer per item, in order: a taken comment, or a problem."""
+
+    results = fields.List(fields.Dict())
+
+
+class _Scores(Schema):
+    """Calibrated probabilities by label; null where the model has no opinion."""
+
+
+Scores = _Scores.from_dict({label: fields.Float(allow_none=True) for label in LABELS}, name="Scores")
+
+
+class QueueItem(Schema):
+    """A comment that waits for a moderator."""
+
+    id = Id()
+    site = fields.String()
+    thread = fields.Nested(lambda: ThreadRef())
+    parent_id = Id(allow_none=True)
+    name = fields.String()
+    website = fields.String(allow_none=True)
+    body = fields.String()
+    status = fields.String(metadata={"enum": list(STATES)})
+    label = fields.String(allow_none=True, metadata={"description": "Why it is held"})
+    rule = fields.String(allow_none=True)
+    scores = fields.Nested(Scores)
+    language = fields.String(allow_none=True)
+    version = fields.Integer()
+    created_at = Time()
+
+
+class ThreadRef(Schema):
+    """Where a comment stands."""
+
+    id = Id()
+    key = fields.String(allow_none=True)
+    url = fields.String(allow_none=True)
+    title = fields.String(allow_none=True)
+
+
+class Queue(Schema):
+    """A stretch of the moderation queue. `count` is exact unless `count_exact` is false: then it means "more than"."""
+
+    comments = fields.List(fields.Nested(QueueItem))
+    count = fields.Integer()
+    count_exact = fields.Boolean()
+    count_text = fields.String(metadata={"examples": ["37", "10,000+"]})
+    totals = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String(), values=fields.Integer()))
+    next_cursor = fields.String(allow_none=True)
+
+
+class Spoke(Schema):
+    """A word that spoke for or against a label: its place in the body in code points, and its share of the log-odds."""
+
+    text = fields.String()
+    start = fields.Integer()
+    end = fields.Integer()
+    weight = fields.Float()
+
+
+class Explanation(Schema):
+    """What spoke for and against one label."""
+
+    label = fields.String()
+    score = fields.Float(allow_none=True)
+    for_ = fields.List(fields.Nested(Spoke), data_key="for")
+    against = fields.List(fields.Nested(Spoke))
+
+
+class ParentView(Schema):
+    """The comment that is answered."""
+
+    id = Id()
+    name = fields.String()
+    body = fields.String()
+    status = fields.String()
+
+
+class AuthorRecord(Schema):
+    """How the same author fared on this site, without saying who it is."""
+
+    comments = fields.Dict(keys=fields.String(), values=fields.Integer())
+    since = Time(allow_none=True)
+    domain_class = fields.String(allow_none=True)
+    verified = fields.Boolean()
+    network = fields.String(allow_none=True)
+    user_agent = fields.String(allow_none=True)
+    referrer = fields.String(allow_none=True)
+
+
+class DecisionView(Schema):
+    """One line of a comment's record."""
+
+    seq = fields.Integer()
+    action = fields.String()
+    actor = fields.String()
+    token = fields.String(allow_none=True, attribute="token_id")
+    from_status = fields.String(attribute="from_state")
+    to_status = fields.String(attribute="to_state")
+    rule = fields.String(allow_none=True)
+    reason = fields.String(allow_none=True)
+    note = fields.String(allow_none=True)
+    saw = fields.Dict()
+    scores = fields.Dict(allow_none=True)
+    model = fields.String(allow_none=True)
+    policy_version = fields.Integer(allow_none=True)
+    version = fields.Integer()
+    at = Time()
+
+
+class ReviewView(QueueItem):
+    """All that a moderator needs to judge one comment."""
+
+    model = fields.String(allow_none=True)
+    waiting = fields.Boolean(metadata={"description": "A verdict is due"})
+    thread_closed = fields.Boolean()
+    saw = fields.Dict(allow_none=True, metadata={"description": "What the rule saw"})
+    spoke = fields.List(fields.Nested(Explanation))
+    parent = fields.Nested(ParentView, allow_none=True)
+    author = fields.Nested(AuthorRecord)
+    decisions = fields.List(fields.Nested(DecisionView))
+
+
+class Decided(Schema):
+    """A decision that took effect."""
+
+    id = Id(attribute="comment_id")
+    status = fields.String(attribute="state")
+    version = fields.Integer()
+    seq = fields.Integer()
+
+
+class SiteView(Schema):
+    """A website that embeds us."""
+
+    name = fields.String()
+    title = fields.String()
+    origins = fields.List(fields.String())
+    limits = fields.Dict()
+    created_at = Time()
+
+
+class SiteList(Schema):
+    """All sites."""
+
+    sites = fields.List(fields.Nested(SiteView))
+
+
+class KeyView(Schema):
+    """A token without its secret."""
+
+    id = fields.String()
+    kind = fields.String()
+    name = fields.String()
+    scopes = fields.List(fields.String())
+    created_at = Time()
+    expires_at = Time(allow_none=True)
+    live = fields.Boolean()
+
+
+class NewKeyView(KeyView):
+    """A new token; `token` is shown this once."""
+
+    token = fields.String()
+
+
+class KeyList(Schema):
+    """Tokens, newest first."""
+
+    keys = fields.List(fields.Nested(KeyView))
+
+
+class PolicyView(Schema):
+    """The policy in force, every value spelt out; version 0 is the built-in default."""
+
+    version = fields.Integer()
+    policy = fields.Dict()
+
+
+class ProblemView(Schema):
+    """A problem document (RFC 9457)."""
+
+    type = fields.String()
+    title = fields.String()
+    status = fields.Integer()
+    detail = fields.String()
+    instance = fields.String()
+    errors = fields.List(fields.Dict(keys=fields.String(), values=fields.String()))
