@@ -29,8 +29,11 @@ def main(arguments: list[str]) -> int:
     log.configure(os.environ.get("COMITY_PROCESS", kind), settings.log_level)
     if kind == "worker":
         app = worker_app.create(settings)
-        app.worker_main(["worker", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING"])
-        return 0
+        worker = app.Worker(
+            without_gossip=True, without_mingle=True, without_heartbeat=True, loglevel="WARNING", quiet=True
+        )
+        worker.start()
+        return int(worker.exitcode or 0)
     failpoints.arm(os.environ.get("COMITY_FAILPOINTS", ""))
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):

@@ -19,7 +19,7 @@ from service.domain.lifecycle import Actor, State
 from service.domain.policy import Facts, Policy, Verdict, judge
 from service.store import claims, comments, sites
 from service.store.claims import Claimed, Surroundings
-from service.store.database import Database
+from service.store.database import Busy, Database, Unavailable
 
 _log = log.get(__name__)
 _RENEW_EVERY = 2.0  # seconds; a lease lasts 6
@@ -60,10 +60,11 @@ class Judge:
         with _heartbeat(self.database, lease):
             try:
                 self._judge(claimed)
-            except Exception:
+            except Exception as error:
+                blame = not isinstance(error, Busy | Unavailable)
                 _log.warning("batch_failed", comments=len(claimed), attempts=claimed[0].attempts, exc_info=True)
                 with self.database.connection() as connection:
-                    claims.release(connection, claimed, lease)
+                    claims.release(connection, claimed, lease, blame=blame)
         return claimed
 
     def _judge(self, claimed: Sequence[Claimed]) -> None:

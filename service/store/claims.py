@@ -41,7 +41,7 @@ _CLAIM = f"""
 WITH picked AS MATERIALIZED (
     SELECT id, octet_length(body) AS size, due_at FROM comity.comment
     WHERE due_at <= now() AND {{which}}
-    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ORDER BY due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 ), fitting AS (
     SELECT id, sum(size) OVER (ORDER BY due_at, id) - size AS before FROM picked
 ), beat AS (
@@ -73,21 +73,29 @@ def _claim(connection: Connection, which: str, process: str, lease: UUID, limit:
 
 
 def renew(connection: Connection, lease: UUID) -> int:
-    """Lengthen a lease; returns how many comments it still holds."""
+    """Lengthen a lease; returns how many comments it still holds.
+
+    Rows that the batch's own decision holds right now are passed over: waiting for them could end in a deadlock.
+    """
     return connection.execute(
-        f"UPDATE comity.comment SET due_at = now() + make_interval(secs => {LEASE_SECONDS}) "
-        "WHERE lease = %s AND due_at IS NOT NULL",
+        f"UPDATE comity.comment SET due_at = now() + make_interval(secs => {LEASE_SECONDS}) WHERE id IN ("
+        "SELECT id FROM comity.comment WHERE lease = %s AND due_at IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED)",
         [lease],
     ).rowcount
 
 
-def release(connection: Connection, claimed: Sequence[Claimed], lease: UUID) -> None:
-    """Give back comments whose attempt failed: due again after a back-off that grows with attempts, 5 s at most."""
+def release(connection: Connection, claimed: Sequence[Claimed], lease: UUID, *, blame: bool) -> None:
+    """Give back comments that were not decided.
+
+    blame: the attempt itself failed, so it counts, and the next one waits longer each time, 5 s at most. Otherwise
+    something around it did (a lock, the database), and they are due again at once.
+    """
     connection.execute(
-        "UPDATE comity.comment SET lease = NULL, "
-        "due_at = now() + make_interval(secs => least(5.0, 0.1 * power(2, attempts))) "
-        "WHERE id = ANY(%s) AND lease = %s AND due_at IS NOT NULL",
-        [[comment.id for comment in claimed], lease],
+        "UPDATE comity.comment SET lease = NULL, attempts = attempts - %s, "
+        "due_at = now() + make_interval(secs => CASE WHEN %s THEN least(5.0, 0.1 * power(2, attempts)) ELSE 0.05 END) "
+        "WHERE id IN (SELECT id FROM comity.comment WHERE id = ANY(%s) AND lease = %s AND due_at IS NOT NULL "
+        "ORDER BY id FOR NO KEY UPDATE)",
+        [0 if blame else 1, blame, [comment.id for comment in claimed], lease],
     )
 
 
@@ -138,9 +146,13 @@ class Backlog:
 def backlog(connection: Connection) -> Backlog:
     """How the queue stands."""
     row: Any = connection.execute(
-        "SELECT extract(epoch FROM now() - (SELECT min(due_at) FROM comity.comment WHERE due_at IS NOT NULL))::float8,"
-        " extract(epoch FROM now() - (SELECT max(claimed_at) FROM comity.pulse WHERE process LIKE 'worker:%'))::float8,"
-        " extract(epoch FROM now() - (SELECT max(claimed_at) FROM comity.pulse WHERE process LIKE 'relay:%'))::float8"
+        """
+        SELECT extract(epoch FROM now() - (SELECT min(due_at) FROM comity.comment WHERE due_at IS NOT NULL))::float8
+                   AS delay,
+               extract(epoch FROM now() - max(claimed_at) FILTER (WHERE process LIKE 'worker:%'))::float8 AS worker,
+               extract(epoch FROM now() - max(claimed_at) FILTER (WHERE process LIKE 'relay:%'))::float8 AS relay
+        FROM comity.pulse
+        """
     ).fetchone()
     delay, worker, relay = (float("inf") if age is None else age for age in row)
     if row[0] is None or delay < 0:

@@ -167,7 +167,7 @@ WITH wanted AS (
     ) AS w (id, from_state, to_state, version, content_version, policy, reason, scored, detected, model,
             {", ".join(LABELS)})
 ), locked AS MATERIALIZED (
-    SELECT c.id FROM comity.comment c WHERE c.id = ANY(%(id)s) ORDER BY c.id FOR UPDATE
+    SELECT c.id FROM comity.comment c WHERE c.id = ANY(%(id)s) ORDER BY c.id FOR NO KEY UPDATE
 )
 UPDATE comity.comment c SET
     state = w.to_state,
@@ -331,7 +331,7 @@ def _write_threads(connection: Connection, steps: Sequence[_Step]) -> None:
     if changes:
         connection.execute(
             "WITH change AS (SELECT * FROM unnest(%s::uuid[], %s::int[]) AS u (id, n)), "
-            "locked AS MATERIALIZED (SELECT id FROM comity.thread WHERE id = ANY(%s) ORDER BY id FOR UPDATE) "
+            "locked AS MATERIALIZED (SELECT id FROM comity.thread WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE) "
             "UPDATE comity.thread t SET published = t.published + change.n, version = t.version + 1, "
             "changed_at = now() FROM change JOIN locked USING (id) WHERE t.id = change.id",
             [list(changes), list(changes.values()), list(changes)],
