@@ -6,10 +6,10 @@ A ring that is lost, doubled, late or forged changes nothing: the queue is in Po
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from celery import Celery
-from kombu.utils.url import parse_url
+from kombu import Connection
 
 from service import log
 
@@ -18,6 +18,7 @@ QUEUE = "comity"
 INTERVAL = 0.005  # seconds between two rings of one process at least
 
 _log = log.get(__name__)
+Answer = TypeVar("Answer")
 
 #: What every producer and consumer shares; see RELIABILITY in docs/contributor/reliability.md for the reasons.
 TRANSPORT: Mapping[str, Any] = {
@@ -39,8 +40,7 @@ def producer(broker_url: str) -> Celery:
         task_publish_retry=False,
         task_serializer="json",
         accept_content=["json"],
-        broker_pool_limit=1,
-        broker_pool_acquire_timeout=1,
+        broker_pool_limit=None,
         broker_connection_timeout=1,
         broker_transport_options={**TRANSPORT, "socket_timeout": 1},
         worker_send_task_events=False,
@@ -50,32 +50,48 @@ def producer(broker_url: str) -> Celery:
 
 
 class Bell:
-    """Sends rings, one at a time, on the caller's thread; failures are counted and forgotten."""
+    """Sends rings over one connection of its own; failures are counted and forgotten. For one thread."""
 
     def __init__(self, broker_url: str) -> None:
         self._app = producer(broker_url)
+        self._connection: Connection | None = None
         self.sent = 0
         self.failed = 0
 
     def ring(self) -> bool:
         """Send one ring; False when it did not arrive. Returns within about a second whatever the broker does."""
-        try:
-            self._app.send_task(TASK, queue=QUEUE, ignore_result=True, retry=False, expires=60)
-        except Exception as error:  # whatever a broken broker raises: a ring may be lost
-            self.failed += 1
-            self._app.pool.force_close_all()
-            _log.debug("ring_failed", error=type(error).__name__)
-            return False
-        self.sent += 1
-        return True
+        return self._ask(self._send) is not None
 
     def waiting(self) -> int | None:
         """How many rings wait in the broker; None when it does not say."""
+        return self._ask(lambda connection: int(connection.default_channel._size(QUEUE)))  # LLEN
+
+    def _send(self, connection: Connection) -> bool:
+        self._app.send_task(
+            TASK, queue=QUEUE, producer=self._app.amqp.Producer(connection), ignore_result=True, retry=False, expires=60
+        )
+        self.sent += 1
+        return True
+
+    def _ask(self, question: Callable[[Connection], Answer]) -> Answer | None:
+        """The broker's answer; None, and a new connection next time, when it fails in whatever way."""
         try:
-            with self._app.connection_for_write() as connection, connection.channel() as channel:
-                return int(channel._size(QUEUE))  # LLEN, as the transport names it
-        except Exception:  # as above
+            if self._connection is None:
+                self._connection = self._app.connection_for_write()
+            return question(self._connection)
+        except Exception as error:
+            self.failed += 1
+            _log.debug("broker_failed", error=type(error).__name__)
+            self._hang_up()
             return None
+
+    def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        try:
+            if connection is not None:
+                connection.collect(socket_timeout=0.1)
+        except Exception as error:
+            _log.debug("hang_up_failed", error=type(error).__name__)
 
 
 class Ringer:
@@ -98,9 +114,3 @@ class Ringer:
             self._wanted.clear()
             self.bell.ring()
             self._pause(INTERVAL)
-
-
-def hostless(broker_url: str) -> str:
-    """The broker's kind and place without user or password, for messages."""
-    parts = parse_url(broker_url)
-    return f"{parts['transport']}://{parts['hostname'] or ''}"

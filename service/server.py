@@ -9,7 +9,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 
-from service import log
+from service import failpoints, log
 from service.app import create_app
 from service.settings import Settings, SettingsError
 from service.web import metrics
@@ -44,6 +44,7 @@ def serve(settings: Settings) -> None:
 def application() -> object:
     """The application of one web process; called by granian inside that process."""
     _end_with_parent()
+    failpoints.arm(os.environ.get("COMITY_FAILPOINTS", ""))
     settings = Settings.read(os.environ, "web")
     log.configure(os.environ.get("COMITY_PROCESS", "web"), settings.log_level)
     app = create_app(settings)

@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import request
 from marshmallow import ValidationError
 
+from service import failpoints
 from service.domain import text
 from service.domain.policy import PUBLIC_WORDS, Reason
 from service.domain.submission import Submission
@@ -19,7 +20,7 @@ from service.store.sites import Site
 from service.web import schemas
 from service.web.auth import Right
 from service.web.errors import Problem, invalid
-from service.web.intake import accept_limits, submission
+from service.web.intake import accept_limits, site_limit, submission
 from service.web.reading import problem_of
 from service.web.routing import BATCH_BYTES, Answer, Call, Routes
 from service.web.services import Services
@@ -80,17 +81,18 @@ def submit_batch(call: Call) -> Answer:
     """Submit up to 100 comments; each gets an answer of its own, in order."""
     site = _site(call)
     key = request_key(call.services, "POST /v1/comments/batch", call.raw)
-    read = [_read_item(call.services, site, item) for item in call.body["comments"]]
-    wants = [want for item in read if isinstance(item, Submission) for want in accept_limits(call.services, site, item)]
-    fields = call.services.limits.spend(_together(wants))
+    read = _within_limits(call.services, site, [_read_item(call.services, site, one) for one in call.body["comments"]])
+    fields = call.services.limits.spend([site_limit(call.services, site, cost=0)], gathered=True)
     try:
         with call.services.database.transaction() as connection:
             outcomes, replayed = comments.submit_batch(
-                connection, site.id, [item if isinstance(item, Submission) else None for item in read], key
+                connection, site.id, [item.kind if isinstance(item, Problem) else item for item in read], key
             )
     except Refused as refused:
         raise refusal(refused) from None
     except Busy:
+        if key is None:
+            raise
         raise _in_progress() from None
     call.services.ring()
     results = [_result(call.services, outcome, item) for outcome, item in zip(outcomes, read, strict=True)]
@@ -141,6 +143,7 @@ def store(services: Services, taken: Submission, key: RequestKey | None) -> comm
     try:
         with services.database.connection() as connection:
             accepted = comments.submit(connection, taken, key)
+            failpoints.hit("committed")
     except Refused as refused:
         raise refusal(refused) from None
     except Busy:
@@ -228,19 +231,38 @@ def _read_item(services: Services, site: Site, item: Any) -> Submission | Proble
 def _result(services: Services, outcome: str, item: Submission | Problem) -> dict[str, Any]:
     if not outcome.startswith("!"):
         return {"code": 202, "comment": schemas.AcceptedComment().dump(_accepted(services, UUID(outcome)))}
-    problem = item if isinstance(item, Problem) else refusal(Refused(outcome[1:]))
+    problem = _item_problem(outcome[1:], item)
     return {"code": problem.status, "problem": problem.document()}
 
 
-def _together(wants: Sequence[Any]) -> list[Any]:
-    """Wants of the same limit and person as one, with their costs added up; the site's last."""
-    sums: dict[tuple[str, bytes], Any] = {}
-    for want in wants:
-        known = sums.get((want.name, want.who))
-        sums[want.name, want.who] = (
-            want if known is None else type(want)(want.name, want.who, want.count, want.seconds, known.cost + want.cost)
-        )
-    return sorted(sums.values(), key=lambda want: want.name == "site")
+def _item_problem(word: str, item: Submission | Problem) -> Problem:
+    """Why an item was not taken; `word` is the store's, or the kind of problem it had before it came there."""
+    if word in REFUSALS:
+        return refusal(Refused(word))
+    if isinstance(item, Problem):
+        return item
+    return Problem(word, "This comment was not taken the first time. Send it again in another batch.")
+
+
+def _within_limits(
+    services: Services, site: Site, read: Sequence[Submission | Problem]
+) -> Sequence[Submission | Problem]:
+    """`read` with a problem in place of each comment over a limit: its author or network holds up nobody else's.
+
+    Raises Problem (429) when that leaves no comment at all.
+    """
+    kept: list[Submission | Problem] = []
+    over: Problem | None = None
+    for item in read:
+        try:
+            if isinstance(item, Submission):
+                services.limits.spend(accept_limits(services, site, item), gathered=True)
+            kept.append(item)
+        except Problem as problem:
+            kept.append(over := problem)
+    if over is not None and not any(isinstance(item, Submission) for item in kept):
+        raise over
+    return kept
 
 
 def _in_progress() -> Problem:

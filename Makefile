@@ -1,0 +1,60 @@
+# `make run` and `make test` are all the set-up there is. The others measure, or are for those who change Comity.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint lock replay latency memory fuzz clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: $(VENV)/run ## Start everything; Ctrl-C stops it
+	@exec $(BIN)/python -m service run
+
+test: $(VENV)/test ## Run every test, on real servers
+	@$(BIN)/python -m tests
+
+lint: $(VENV)/test ## Check style, types, imports and migrations
+	@$(BIN)/python -m tests --only lint
+
+replay: $(VENV)/run ## Send DATA=FILE.jsonl through the running service (SITES=10 for ten sites)
+	@test -n "$(DATA)" || { echo "Say which file: make replay DATA=FILE.jsonl"; exit 64; }
+	@$(BIN)/python -m tools.replay "$(DATA)" --sites $(or $(SITES),1)
+
+latency: $(VENV)/run ## Measure the time from POST to published at 50 comments a second
+	@$(BIN)/python -m tools.latency
+
+memory: $(VENV)/run ## Show the memory (PSS) of every process of `make run`
+	@$(BIN)/python -m tools.memory
+
+fuzz: $(VENV)/test ## Send 10,000 requests made from the OpenAPI document
+	@$(BIN)/python -m tests.fuzz --requests 10000
+
+lock: ## Pin the newest versions of all packages, with hashes
+	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install -q uv
+	@$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements.txt requirements.in
+	@$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements-dev.txt requirements-dev.in
+	@rm -rf $(VENV)-lock
+
+clean: ## Forget the virtual environment and caches (data stay)
+	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Comity needs Python 3.11 or later. Say where it is: make run PYTHON=/path/to/python3.12"; exit 69; }
+	@echo "Making a virtual environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 69; }
+	@touch $@
+
+$(VENV)/run: $(VENV)/made requirements.txt
+	@echo "Installing what requirements.txt pins (once; a minute or two) ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
+	@touch $@
+
+$(VENV)/test: $(VENV)/run requirements-dev.txt
+	@echo "Installing what the tests need ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -q -r requirements-dev.txt
+	@touch $@

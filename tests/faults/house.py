@@ -1,0 +1,200 @@
+"""A service of real processes, for tests that hurt it."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psutil
+import psycopg
+
+from service import embedded
+from service.store import sites
+from tests import world as worlds
+from tools.client import Client
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = {"web": "comity_web", "worker": "comity_worker", "relay": "comity_relay"}
+SCOPES = ("submit", "read", "manage")
+
+
+class House:
+    """PostgreSQL, Valkey, web, worker and relays of one test, each to be killed, frozen and started at will."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="comity-faults-"))
+        self.folder.chmod(0o711)
+        self.servers = embedded.start(self.folder / "data", progress=lambda _: None)
+        worlds.migrate(self.servers.owner_url)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.client = Client(self.url)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.log = self.folder / "log"
+        with psycopg.connect(self.servers.owner_url, row_factory=psycopg.rows.namedtuple_row) as connection:
+            site = sites.add_site(connection, "blog", "A blog", [], {})
+            _, self.key = sites.add_site_key(connection, site.id, "key", SCOPES, None)
+
+    def reset(self) -> None:
+        """Kill all processes of the service and forget all comments and the log; the servers go on."""
+        for name in list(self.processes):
+            self.kill(name)
+        with psycopg.connect(self.servers.owner_url, autocommit=True) as connection:
+            connection.execute(
+                "TRUNCATE comity.comment, comity.thread, comity.tree, comity.decision, comity.outbox, comity.counter, "
+                "comity.counter_change, comity.idempotency, comity.pulse, contacts.contact"
+            )
+        self.servers.broker_command("FLUSHALL")
+        self.log.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Stop everything and forget it."""
+        for name in list(self.processes):
+            self.kill(name)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self.servers.valkey.resume()
+        self.servers.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self, name: str, kind: str | None = None, **environ: str) -> None:
+        """Start a process; `kind` is web, worker or relay (default: the name)."""
+        kind = kind or name
+        settings = worlds.environment(
+            self.servers.owner_url,
+            self.servers.broker_url,
+            ROLES[kind],
+            COMITY_PORT=str(self.port),
+            COMITY_PUBLIC_URL=self.url,
+            COMITY_PROCESS=name,
+            COMITY_LIMIT_AUTHOR="100000/60",
+            COMITY_LIMIT_VISITOR="100000/60",
+            **environ,
+        )
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("COMITY_")}
+        with self.log.open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "service", kind], cwd=ROOT, env={**kept, **settings}, stderr=log, stdout=log
+            )
+        if kind == "web":
+            wait_for(self.answers, 20, "the web process answers")
+
+    def answers(self) -> bool:
+        """Whether the web process is ready."""
+        with contextlib.suppress(OSError):
+            return self.client.request("GET", "/readyz")[0] == 200
+        return False
+
+    def kill(self, name: str) -> None:
+        """SIGKILL a process and all below it."""
+        process = self.processes.pop(name, None)
+        if process is None:
+            return
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for one in family(process.pid):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
+        process.wait()
+
+    def children(self, name: str) -> list[psutil.Process]:
+        """The processes below a process, as far as they live."""
+        return [one for one in psutil.Process(self.processes[name].pid).children(recursive=True) if one.is_running()]
+
+    def send(self, key: str | None = None, **members: Any) -> tuple[int, Any]:
+        """POST a comment; status and answer."""
+        body = {
+            "thread": {"key": "page"}, "name": "Ann", "email": worlds.canary(), "body": f"A comment: {uuid4()}.", **members,
+        }  # fmt: skip
+        headers = {"Idempotency-Key": f'"{key}"'} if key else {}
+        status, answer, _ = self.client.request("POST", "/v1/comments", self.key, body, headers)
+        return status, answer
+
+    def submit(self, count: int = 1, **members: Any) -> list[str]:
+        """POST comments that must be taken; their ids."""
+        made = []
+        for _ in range(count):
+            status, answer = self.send(**members)
+            assert status == 202, answer
+            made.append(answer["id"])
+        return made
+
+    def states(self, ids: list[str]) -> dict[str, int]:
+        """How many of the comments are in which state."""
+        return dict(self.rows("SELECT state, count(*) FROM comity.comment WHERE id = ANY(%s::uuid[]) GROUP BY 1", ids))
+
+    def settled(self, ids: list[str], seconds: float) -> float:
+        """Wait until all are decided; the seconds it took. Fails after `seconds`."""
+        began = time.monotonic()
+        wait_for(lambda: "pending" not in self.states(ids), seconds, f"{len(ids)} comments are decided")
+        return time.monotonic() - began
+
+    def rows(self, statement: str, *arguments: Any) -> list[Any]:
+        """What the database's owner sees."""
+        with psycopg.connect(self.servers.owner_url, autocommit=True) as connection:
+            return connection.execute(statement, arguments or None).fetchall()
+
+    def logged(self, event: str) -> int:
+        """How often an event stands in the log."""
+        return self.log.read_text(errors="replace").count(f'"event": "{event}"')
+
+    def check_history(self) -> None:
+        """What must hold whatever happened: nothing lost, nothing decided twice, the record without a gap."""
+        assert self.rows("SELECT id FROM comity.comment WHERE state = 'pending'") == []
+        twice = "SELECT comment_id FROM comity.decision WHERE actor = 'policy' GROUP BY 1, content_version HAVING count(*) > 1"
+        assert self.rows(twice) == []
+        gaps = "SELECT comment_id FROM comity.decision GROUP BY 1 HAVING count(*) <> max(seq) OR min(seq) <> 1"
+        assert self.rows(gaps) == []
+        strays = (
+            "SELECT c.id FROM comity.comment c LEFT JOIN comity.decision d ON d.comment_id = c.id AND d.seq = c.decisions "
+            "WHERE d.to_state IS DISTINCT FROM c.state"
+        )
+        assert self.rows(strays) == []
+        untold = (
+            "SELECT d.comment_id FROM comity.decision d LEFT JOIN comity.outbox o USING (comment_id, seq) WHERE o.id IS NULL"
+        )
+        assert self.rows(untold) == []
+        assert self.rows("SELECT count(*) FROM comity.comment") == self.rows("SELECT count(*) FROM contacts.contact")
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all below it."""
+    first = psutil.Process(pid)
+    return [first, *first.children(recursive=True)]
+
+
+def free_port() -> int:
+    """A port that the kernel says is free."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait until `condition` holds; an AssertionError that says what did not, after `seconds`."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def house(**processes: dict[str, str]) -> Iterator[House]:
+    """A house with the processes named, each with its environment; closed at the end."""
+    made = House()
+    try:
+        for name, environ in processes.items():
+            made.start(name, name.partition("_")[0], **environ)
+        yield made
+    finally:
+        made.close()
+
+
+STOP, GO = signal.SIGSTOP, signal.SIGCONT

@@ -1,0 +1,93 @@
+"""Whatever happens to the broker, comments are taken in at once and decided soon."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from service.ring import Bell
+from tests.faults.house import House, house, wait_for
+
+RELAY_TAKES_OVER = 10.0  # seconds: 5 of patience, and the work
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[House]:
+    """One web, one worker, two relays."""
+    with house(web={}, worker={}, relay_1={}, relay_2={}) as made:
+        made.settled(made.submit(5), 20)
+        yield made
+
+
+def _taken_quickly(house: House, count: int) -> list[str]:
+    """Comments that are taken in while the broker is in trouble, none of them slowly."""
+    ids = []
+    for _ in range(count):
+        began = time.monotonic()
+        ids += house.submit()
+        assert time.monotonic() - began < 1.0
+    return ids
+
+
+def test_a_dead_broker_is_no_matter(running: House) -> None:
+    """Comments are accepted without a broker, decided by a relay, and by the worker again once it is back."""
+    running.servers.valkey.kill()
+    assert running.settled(_taken_quickly(running, 20), RELAY_TAKES_OVER) > 0
+    running.servers.valkey.start()
+    assert running.settled(running.submit(20), RELAY_TAKES_OVER) < RELAY_TAKES_OVER
+    running.check_history()
+
+
+def test_a_frozen_broker_is_no_matter(running: House) -> None:
+    """A broker that takes connections and answers nothing holds up neither requests nor moderation."""
+    running.servers.valkey.pause()
+    try:
+        running.settled(_taken_quickly(running, 20), RELAY_TAKES_OVER)
+    finally:
+        running.servers.valkey.resume()
+    running.settled(running.submit(20), RELAY_TAKES_OVER)
+    running.check_history()
+
+
+def test_a_ring_returns_soon_from_a_frozen_broker(running: House) -> None:
+    """Ringing never hangs: 1.2 s at most, where a default producer waits for ever."""
+    running.servers.valkey.pause()
+    try:
+        bell = Bell(running.servers.broker_url)
+        began = time.monotonic()
+        assert bell.ring() is False
+        assert time.monotonic() - began < 1.2
+    finally:
+        running.servers.valkey.resume()
+
+
+def test_an_emptied_broker_is_no_matter(running: House) -> None:
+    """Everything in the broker may vanish at any time."""
+    ids = []
+    for _ in range(10):
+        ids += running.submit(5)
+        running.servers.broker_command("FLUSHALL")
+    running.settled(ids, RELAY_TAKES_OVER)
+    running.check_history()
+
+
+def test_a_full_broker_is_no_matter(running: House) -> None:
+    """A broker that refuses every write only loses rings."""
+    running.servers.broker_command("CONFIG", "SET", "maxmemory", "1")
+    try:
+        running.settled(_taken_quickly(running, 20), RELAY_TAKES_OVER)
+    finally:
+        running.servers.broker_command("CONFIG", "SET", "maxmemory", "64mb")
+    running.settled(running.submit(5), RELAY_TAKES_OVER)
+    running.check_history()
+
+
+def test_stray_rings_change_nothing(running: House) -> None:
+    """A thousand rings without work leave every row as it was."""
+    running.settled(running.submit(5), RELAY_TAKES_OVER)
+    before = running.rows("SELECT id, xmin::text FROM comity.comment ORDER BY id")
+    bell = Bell(running.servers.broker_url)
+    for _ in range(1000):
+        assert bell.ring()
+    wait_for(lambda: bell.waiting() == 0, 30, "the worker heard all rings")
+    assert running.rows("SELECT id, xmin::text FROM comity.comment ORDER BY id") == before
