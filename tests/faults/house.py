@@ -1,6 +1,7 @@
 """A service of real processes, for tests that hurt it."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -12,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import psutil
 import psycopg
@@ -24,6 +24,7 @@ from tools.client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = {"web": "comity_web", "worker": "comity_worker", "relay": "comity_relay"}
+_numbers = itertools.count(1)
 SCOPES = ("submit", "read", "manage")
 
 
@@ -111,7 +112,7 @@ class House:
     def send(self, key: str | None = None, **members: Any) -> tuple[int, Any]:
         """POST a comment; status and answer."""
         body = {
-            "thread": {"key": "page"}, "name": "Ann", "email": worlds.canary(), "body": f"A comment: {uuid4()}.", **members,
+            "thread": {"key": "page"}, "name": "Ann", "email": worlds.canary(), "body": f"Thank you for this article, I learned something new today ({next(_numbers)}).", **members,
         }  # fmt: skip
         headers = {"Idempotency-Key": f'"{key}"'} if key else {}
         status, answer, _ = self.client.request("POST", "/v1/comments", self.key, body, headers)

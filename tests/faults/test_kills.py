@@ -70,7 +70,8 @@ def test_a_poisonous_comment_ends_with_a_human(empty: House) -> None:
     bad = empty.submit(1, body=f"This is {POISON}.")
     good = empty.submit(30)
     empty.start("relay_1", "relay", COMITY_FAILPOINTS=f"scoring=kill@{POISON}")
-    wait_for(lambda: empty.states(good) == {"published": 30}, 30, "harmless comments pass")
+    wait_for(lambda: "pending" not in empty.states(good), 30, "harmless comments pass")
+    assert empty.states(good) == {"published": 30}
 
     def revive() -> bool:
         if empty.processes["relay_1"].poll() is not None:
