@@ -63,7 +63,7 @@ def main(file: Path, sites: int, senders: int, rate: float) -> None:
         sys.exit(1)
 
 
-def _site(client: Client, admin: str, number: int) -> str:
+def make_site(client: Client, admin: str, number: int) -> str:
     """A site of its own without limits; its secret key."""
     name = f"replay-{time.time_ns():x}-{number}"
     client.must("POST", "/v1/sites", admin, {"name": name, "title": "Replay", "limits": NO_LIMITS})
@@ -168,7 +168,7 @@ def _report(console: Console, tally: Tally, decided: dict[str, Any], sent: float
     first = min(_moment(one["created_at"]) for one in decided.values())
     last = max(_moment(one["updated_at"]) for one in decided.values())
     console.print(f"Accepted per second {len(tally.accept_ms) / sent:,.0f}; decided per second {accepted / (last - first):,.0f}.")
-    console.print(_time_table({"accept (request to answer)": tally.accept_ms, "decision (stored to decided)": times}))
+    console.print(time_table({"accept (request to answer)": tally.accept_ms, "decision (stored to decided)": times}))
 
 
 def _outcome_table(outcomes: dict[str, Counter[str]]) -> Table:
@@ -182,7 +182,7 @@ def _outcome_table(outcomes: dict[str, Counter[str]]) -> Table:
     return table
 
 
-def _time_table(times: dict[str, list[float]]) -> Table:
+def time_table(times: dict[str, list[float]]) -> Table:
     table = Table("milliseconds", "p50", "p95", "p99", "max")
     for column in table.columns[1:]:
         column.justify = "right"
