@@ -51,7 +51,7 @@ def main(file: Path, sites: int, senders: int, rate: float) -> None:
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
         known = demo()
         client = Client(known["url"])
-        keys = [_site(client, known["admin_token"], number) for number in range(sites)]
+        keys = [make_site(client, known["admin_token"], number) for number in range(sites)]
         tally = Tally()
         began = time.perf_counter()
         _send(console, client, keys, rows, senders, rate, tally)
@@ -167,7 +167,8 @@ def _report(console: Console, tally: Tally, decided: dict[str, Any], sent: float
     times = [_seconds(one) * 1000 for one in decided.values()]
     first = min(_moment(one["created_at"]) for one in decided.values())
     last = max(_moment(one["updated_at"]) for one in decided.values())
-    console.print(f"Accepted per second {len(tally.accept_ms) / sent:,.0f}; decided per second {accepted / (last - first):,.0f}.")
+    speed = len(tally.accept_ms) / sent
+    console.print(f"Accepted per second {speed:,.0f}; decided per second {accepted / (last - first):,.0f}.")
     console.print(time_table({"accept (request to answer)": tally.accept_ms, "decision (stored to decided)": times}))
 
 

@@ -7,10 +7,10 @@ import threading
 
 os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # Celery reads it when imported: SIGTERM then ends softly
 
-from service import failpoints, log  # noqa: E402
-from service.settings import Settings, SettingsError  # noqa: E402
-from workers import app as worker_app  # noqa: E402
-from workers import relay  # noqa: E402
+from service import failpoints, log
+from service.settings import Settings, SettingsError
+from workers import app as worker_app
+from workers import relay
 
 EX_USAGE, EX_CONFIG = 64, 78
 

@@ -111,9 +111,8 @@ class House:
 
     def send(self, key: str | None = None, **members: Any) -> tuple[int, Any]:
         """POST a comment; status and answer."""
-        body = {
-            "thread": {"key": "page"}, "name": "Ann", "email": worlds.canary(), "body": f"Thank you for this article, I learned something new today ({next(_numbers)}).", **members,
-        }  # fmt: skip
+        text = f"Thank you for this article, I learned something new today ({next(_numbers)})."
+        body = {"thread": {"key": "page"}, "name": "Ann", "email": worlds.canary(), "body": text, **members}
         headers = {"Idempotency-Key": f'"{key}"'} if key else {}
         status, answer, _ = self.client.request("POST", "/v1/comments", self.key, body, headers)
         return status, answer
@@ -149,17 +148,21 @@ class House:
     def check_history(self) -> None:
         """What must hold whatever happened: nothing lost, nothing decided twice, the record without a gap."""
         assert self.rows("SELECT id FROM comity.comment WHERE state = 'pending'") == []
-        twice = "SELECT comment_id FROM comity.decision WHERE actor = 'policy' GROUP BY 1, content_version HAVING count(*) > 1"
+        twice = (
+            "SELECT comment_id FROM comity.decision WHERE actor = 'policy' "
+            "GROUP BY 1, content_version HAVING count(*) > 1"
+        )
         assert self.rows(twice) == []
         gaps = "SELECT comment_id FROM comity.decision GROUP BY 1 HAVING count(*) <> max(seq) OR min(seq) <> 1"
         assert self.rows(gaps) == []
         strays = (
-            "SELECT c.id FROM comity.comment c LEFT JOIN comity.decision d ON d.comment_id = c.id AND d.seq = c.decisions "
-            "WHERE d.to_state IS DISTINCT FROM c.state"
+            "SELECT c.id FROM comity.comment c "
+            "LEFT JOIN comity.decision d ON d.comment_id = c.id AND d.seq = c.decisions WHERE d.to_state IS DISTINCT FROM c.state"
         )
         assert self.rows(strays) == []
         untold = (
-            "SELECT d.comment_id FROM comity.decision d LEFT JOIN comity.outbox o USING (comment_id, seq) WHERE o.id IS NULL"
+            "SELECT d.comment_id FROM comity.decision d "
+            "LEFT JOIN comity.outbox o USING (comment_id, seq) WHERE o.id IS NULL"
         )
         assert self.rows(untold) == []
         assert self.rows("SELECT count(*) FROM comity.comment") == self.rows("SELECT count(*) FROM contacts.contact")

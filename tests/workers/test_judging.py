@@ -1,0 +1,154 @@
+"""A pass over due comments: batches, leases, retries and verdicts."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service import failpoints
+from service.domain.ids import new_id
+from service.store import claims
+from service.store.database import Database
+from tests.fakes import WordModel, WordScores
+from tests.world import World, as_role
+from workers.judging import Judge
+
+
+@pytest.fixture(autouse=True)
+def _no_failpoints() -> None:
+    failpoints._ACTIONS.clear()
+
+
+def _due_now(world: World) -> None:
+    world.execute("UPDATE comity.comment SET due_at = now() WHERE due_at IS NOT NULL")
+
+
+def test_a_batch_is_scored_in_one_call(world: World) -> None:
+    """Twenty comments are one call of the classifier and one transaction of decisions."""
+    for _ in range(20):
+        world.submit()
+    assert world.judge.pass_once() is False
+    assert world.model.batches == [20]
+    assert world.rows("SELECT count(DISTINCT xmin::text), count(*) FROM comity.decision") == [(1, 20)]
+
+
+def test_a_full_batch_says_that_there_is_more(world: World) -> None:
+    """So the task rings again; a batch that was not full does not."""
+    small = Judge(world.judge.database, world.model, 5)  # type: ignore[arg-type]
+    for _ in range(7):
+        world.submit()
+    assert [small.pass_once(), small.pass_once()] == [True, False]
+    assert world.model.batches == [5, 2]
+
+
+def test_large_bodies_make_small_batches(world: World) -> None:
+    """A batch holds at most 400,000 bytes of text, so that it ends in under a second."""
+    for number in range(30):
+        world.submit(body=f"{number} " + "long words " * 1800)
+    assert world.judge.pass_once() is True
+    assert world.model.batches == [21]  # the 21st begins below the bound
+    world.settle()
+    assert sum(world.model.batches) == 30
+
+
+def test_rows_of_a_batch_that_died_are_taken_one_by_one(world: World) -> None:
+    """A claim that came to nothing is tried again alone."""
+    made = [world.submit() for _ in range(4)]
+    with world.judge.database.connection() as connection:
+        assert len(claims.claim(connection, "gone", new_id(), 10)) == 4
+    _due_now(world)
+    world.settle()
+    assert world.model.batches == [1, 1, 1, 1]
+    assert {world.status(one)["status"] for one in made} == {"published"}
+
+
+def test_a_comment_claimed_too_often_goes_to_a_human(world: World) -> None:
+    """After five claims without a verdict it is flagged, and the model does not see it again."""
+    made = world.submit()
+    for _ in range(5):
+        with world.judge.database.connection() as connection:
+            claims.claim(connection, "gone", new_id(), 1)
+            claims.claim_retry(connection, "gone", new_id())
+        _due_now(world)
+    world.settle()
+    assert world.model.batches == []
+    assert (world.status(made)["status"], world.review(made)["rule"]) == ("flagged", "tried_too_often")
+
+
+def test_an_attempt_that_failed_waits_longer_each_time_and_five_seconds_at_most(world: World) -> None:
+    """Back-off is for the row whose own attempt failed."""
+    failpoints.arm("scored=raise")
+    world.submit()
+    waits = []
+    for _ in range(5):
+        world.judge.pass_once()
+        waits.append(world.rows("SELECT extract(epoch FROM due_at - now())::float8 FROM comity.comment")[0][0])
+        _due_now(world)
+    assert waits == sorted(waits)
+    assert 0 < waits[0] < 0.5
+    assert 2 < waits[-1] <= 5
+
+
+def test_without_a_model_nothing_is_published(world: World) -> None:
+    """No score, no publication."""
+    blind = Judge(world.judge.database, None, 10)
+    made = world.submit()
+    blind.pass_once()
+    assert (world.status(made)["status"], world.review(made)["rule"]) == ("flagged", "no_score")
+
+
+class MeetingModel(WordModel):
+    """A model at which several judges wait for each other, so that all decide at the same time."""
+
+    def __init__(self, gate: threading.Barrier) -> None:
+        super().__init__()
+        self.gate = gate
+
+    def score(self, texts: Sequence[str]) -> list[WordScores]:
+        self.gate.wait(10)
+        return super().score(texts)
+
+
+def test_four_judges_who_all_hold_the_same_claim_decide_each_comment_once(world: World) -> None:
+    """Claims that were opened under a judge's hands: four decide the same forty comments, one decision each."""
+    for _ in range(40):
+        world.submit()
+    gate = threading.Barrier(4)
+    database = Database(as_role(world.owner_url, "comity_worker"), "worker", 8)
+    judges = [Judge(database, MeetingModel(gate), 40) for _ in range(4)]  # type: ignore[arg-type]
+    claims_held = []
+    for judge in judges:
+        with database.connection() as connection:
+            taken = claims.claim(connection, judge.process, new_id(), 40)
+        assert len(taken) == 40
+        world.execute("UPDATE comity.comment SET due_at = now(), attempts = 0")
+        claims_held.append(taken)
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(judge._judge, taken) for judge, taken in zip(judges, claims_held, strict=True)]:
+            done.result()  # the three that come late pass over in silence
+    database.close()
+    assert world.rows("SELECT count(*), count(DISTINCT comment_id), max(seq) FROM comity.decision") == [(40, 40, 1)]
+
+
+def test_a_renewed_lease_lasts(world: World) -> None:
+    """The heartbeat moves the end of the lease; rows that were decided are left alone."""
+    world.submit()
+    lease = new_id()
+    with world.judge.database.connection() as connection:
+        claims.claim(connection, "p", lease, 1)
+        world.execute("UPDATE comity.comment SET due_at = now() + interval '1 second'")
+        assert claims.renew(connection, lease) == 1
+        assert claims.renew(connection, new_id()) == 0
+    assert world.rows("SELECT due_at > now() + interval '5 seconds' FROM comity.comment") == [(True,)]
+
+
+def test_the_verdict_follows_the_sites_own_policy(world: World) -> None:
+    """A policy put in force counts for the next comment, and its version stands in the record."""
+    body = {"thresholds": {"spam": {"publish_below": 0.1, "reject_above": 0.2}}, "max_links": 0}
+    answer = world.request("PUT", "/v1/sites/blog/policy", world.admin_token, body)
+    assert (answer.status_code, answer.json["version"]) == (200, 1)
+    spam, links = world.submit(body="score:spam=0.3 hello"), world.submit(body="see https://a.example/x")
+    world.settle()
+    assert [world.status(one)["status"] for one in (spam, links)] == ["rejected", "flagged"]
+    assert world.review(spam)["decisions"][0]["policy_version"] == 1

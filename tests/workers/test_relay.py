@@ -1,0 +1,125 @@
+"""When a relay rings, when it works, and when it rests."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from service.settings import Settings
+from service.store.claims import Backlog
+from service.store.database import Database
+from tests.world import World, as_role, environment
+from workers import watchdog
+from workers.relay import BROKER_PATIENCE, RINGS, Relay
+
+BUSY = Backlog(due=True, delay=0.1, worker=0.2, relay=float("inf"))
+
+
+class CountingBell:
+    """A bell that keeps the contract: it rings, or the broker is away (waiting is None)."""
+
+    def __init__(self) -> None:
+        self.rings = 0
+        self.queue: int | None = 0
+
+    def ring(self) -> bool:
+        if self.queue is None:
+            return False
+        self.rings += 1
+        self.queue += 1
+        return True
+
+    def waiting(self) -> int | None:
+        return self.queue
+
+
+@pytest.fixture
+def relay(world: World) -> Iterator[Relay]:
+    """A relay on the test's database, with a bell that counts."""
+    url = as_role(world.owner_url, "comity_relay")
+    settings = Settings.read(environment(world.owner_url, world.broker_url, "comity_relay"), "relay")
+    database = Database(url, "relay", 2)
+    yield Relay(settings, database, CountingBell())  # type: ignore[arg-type]
+    database.close()
+
+
+def test_a_relay_rings_for_due_rows(world: World, relay: Relay) -> None:
+    """A lost ring costs one look; nothing due, no ring."""
+    relay.step(0.15)
+    assert relay.bell.rings == 0  # type: ignore[attr-defined]
+    world.submit()
+    relay.step(0.15)
+    assert relay.bell.rings == 1  # type: ignore[attr-defined]
+    assert world.rows("SELECT attempts FROM comity.comment") == [(0,)]
+
+
+def test_a_relay_never_floods_the_broker(world: World, relay: Relay) -> None:
+    """However long nobody answers, no more than a few rings wait."""
+    world.submit()
+    for _ in range(100):
+        relay.step(0.0)
+    assert relay.bell.waiting() == RINGS
+
+
+def test_a_relay_works_the_queue_when_nobody_claims(world: World, relay: Relay) -> None:
+    """Due for five seconds without any worker's claim: the relay judges by itself."""
+    made = world.submit(body="Thank you for this article, I learned something new today.")
+    relay.step(0.15)
+    assert world.status(made)["status"] == "pending"
+    world.execute("UPDATE comity.comment SET due_at = now() - interval '6 seconds'")
+    relay.step(0.15)
+    assert world.status(made)["status"] == "published"
+    assert relay.working
+
+
+def test_a_relay_rests_once_a_worker_claims_again(world: World, relay: Relay) -> None:
+    """It stops working as soon as a worker is heard."""
+    world.submit()
+    world.execute("UPDATE comity.comment SET due_at = now() - interval '6 seconds'")
+    relay.step(0.15)
+    assert relay.working
+    world.submit()
+    world.judge.pass_once()
+    relay.step(0.15)
+    assert not relay.working
+
+
+def test_a_relay_works_when_the_broker_is_long_gone(world: World, relay: Relay) -> None:
+    """Half a minute without an answer from the broker is enough, even while rows are young."""
+    relay.bell.queue = None  # type: ignore[attr-defined]
+    world.submit()
+    relay.step(BROKER_PATIENCE - 1)
+    assert not relay.working
+    relay.step(1.0)
+    assert relay.working
+
+
+def test_jobs_are_done_once_by_whoever_comes_first(world: World, relay: Relay) -> None:
+    """Two relays, one job: it runs once, and is due again after its interval."""
+    world.published()
+    assert world.rows("SELECT count(*) FROM comity.counter_change") != [(0,)]
+    relay.step(0.15)
+    assert world.rows("SELECT count(*) FROM comity.counter_change") == [(0,)]
+    assert world.rows("SELECT state, n FROM comity.counter") == [("published", 1)]
+    assert world.rows("SELECT count(*) FROM comity.job WHERE next_at > now() AND lease_until IS NULL") == [(2,)]
+
+
+def test_retention_forgets_what_is_past_its_time(world: World, relay: Relay) -> None:
+    """Request keys go after a day, events after a month; comments and decisions stay."""
+    world.submit("key-1")
+    world.published()
+    world.execute("UPDATE comity.idempotency SET created_at = now() - interval '25 hours'")
+    world.execute("UPDATE comity.outbox SET at = now() - interval '31 days'")
+    relay.step(0.15)
+    left = [world.rows(f"SELECT count(*) FROM comity.{table}")[0][0] for table in ("idempotency", "outbox", "decision")]
+    assert left == [0, 0, 2]
+
+
+def test_a_worker_that_hears_nothing_is_deaf() -> None:
+    """Work was due for twenty seconds, or a relay did it, and no worker claimed."""
+    assert not watchdog.deaf(BUSY)
+    assert not watchdog.deaf(replace(BUSY, due=False, worker=3600.0))  # nothing to do is no deafness
+    assert not watchdog.deaf(replace(BUSY, delay=5.0, worker=3600.0))  # due just now, after a quiet hour
+    assert watchdog.deaf(replace(BUSY, delay=21.0, worker=21.0))
+    assert watchdog.deaf(replace(BUSY, due=False, worker=25.0, relay=1.0))  # relays have done the work since
+    assert not watchdog.deaf(replace(BUSY, due=False, worker=15.0, relay=1.0))
