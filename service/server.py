@@ -1,18 +1,14 @@
-"""The web process: granian around the application."""
+"""The web process: granian around the application. Imports nothing of it: only its children need that."""
 
-import ctypes
 import os
-import signal
 import sys
 
 from granian import Granian
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 
-from service import failpoints, log
-from service.app import create_app
+from service import log
 from service.settings import Settings, SettingsError
-from service.web import metrics
 
 EX_CONFIG = 78
 
@@ -22,7 +18,7 @@ _log = log.get(__name__)
 def serve(settings: Settings) -> None:
     """Serve until told to stop."""
     server = Granian(
-        "service.server:application",
+        "service.wsgi:application",
         address=settings.host,
         port=settings.port,
         interface=Interfaces.WSGI,
@@ -39,30 +35,6 @@ def serve(settings: Settings) -> None:
         workers_kill_timeout=10,
     )
     server.serve()
-
-
-def application() -> object:
-    """The application of one web process; called by granian inside that process."""
-    _end_with_parent()
-    failpoints.arm(os.environ.get("COMITY_FAILPOINTS", ""))
-    settings = Settings.read(os.environ, "web")
-    log.configure(os.environ.get("COMITY_PROCESS", "web"), settings.log_level)
-    app = create_app(settings)
-    if settings.metrics_port:
-        try:
-            metrics.serve(settings.host, settings.metrics_port, app.extensions["comity"].database)
-        except OSError as error:
-            _log.error("metrics_port_in_use", port=settings.metrics_port, error=type(error).__name__)
-    _log.info("web_ready", port=settings.port)
-    return app
-
-
-def _end_with_parent() -> None:
-    """On Linux, be killed when the parent dies: else this process would hold the port for ever."""
-    if sys.platform != "linux":
-        return
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def main() -> int:

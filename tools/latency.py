@@ -4,12 +4,13 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import track
 
-from tools.client import ApiError, Client, demo
+from tools.client import DEMO, ApiError, Client, demo
 from tools.replay import make_site, time_table
 
 #: Ordinary sentences: what is measured is the way of a comment that is published.
@@ -26,11 +27,12 @@ SENTENCES = (
 @click.option("--rate", default=50, show_default=True, help="Comments a second.")
 @click.option("--seconds", default=20, show_default=True, help="For how long.")
 @click.option("--bound", is_flag=True, help="Fail when p50 is not under 30 ms or p99 not under 150 ms.")
-def main(rate: int, seconds: int, bound: bool) -> None:
+@click.option("--demo", "demo_file", default=DEMO, type=click.Path(path_type=Path), help="Where the tokens are.")
+def main(rate: int, seconds: int, bound: bool, demo_file: Path) -> None:
     """Post comments at a steady rate to the service of `make run`, and ask each one's state until it is published."""
     console = Console()
     try:
-        known = demo()
+        known = demo(demo_file)
         client = Client(known["url"])
         key = make_site(client, known["admin_token"], 0)
         accept, published = _measure(client, key, rate, rate * seconds)

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tools.client import ApiError, Client, demo
+from tools.client import DEMO, ApiError, Client, demo
 
 TOXIC = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack")
 NO_LIMITS = {"site": [10_000_000, 60], "author": [10_000_000, 60], "prefix": [10_000_000, 60]}
@@ -44,12 +44,13 @@ class Tally:
 @click.option("--sites", default=1, show_default=True, help="Send everything to this many sites of its own.")
 @click.option("--senders", default=8, show_default=True, help="Connections that send at once.")
 @click.option("--rate", default=0.0, help="Comments a second in all; 0 sends at full speed.")
-def main(file: Path, sites: int, senders: int, rate: float) -> None:
+@click.option("--demo", "demo_file", default=DEMO, type=click.Path(path_type=Path), help="Where the tokens are.")
+def main(file: Path, sites: int, senders: int, rate: float, demo_file: Path) -> None:
     """Send every comment in FILE (JSON lines) through the service of `make run`."""
     console = Console()
     try:
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        known = demo()
+        known = demo(demo_file)
         client = Client(known["url"])
         keys = [make_site(client, known["admin_token"], number) for number in range(sites)]
         tally = Tally()

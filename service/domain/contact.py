@@ -37,6 +37,11 @@ class Sealer:
         """The short name of the public key, kept beside each sealed contact."""
         return key_id(self.public_key)
 
+    @property
+    def fingerprint(self) -> bytes:
+        """16 bytes by which a database knows the index key again."""
+        return hmac.digest(self.index_key, b"comity fingerprint", sha256)[:16]
+
     def seal(self, address: str, site_id: UUID, comment_id: UUID) -> SealedContact:
         """The sealed contact of a validated `address`, bound to its site and comment."""
         _, _, domain = address.rpartition("@")

@@ -97,7 +97,8 @@ class Policy:
 class Facts:
     """All that a verdict may look at; gathered before, so that a verdict needs nobody.
 
-    scores: label to probability (None: the model has no opinion on that label); None where scoring failed.
+    scores: label to probability (None: the model has no opinion on that label); None where scoring failed. What is
+    no probability (NaN, for one) counts as failed.
     links: links in the body. repeats: earlier comments of the site with the same text within the policy's window.
     length: characters of the body. verified: the website vouches for the author.
     held: the comment already waits for a moderator (its author edited it).
@@ -138,7 +139,7 @@ def _closed_thread(facts: Facts, policy: Policy) -> Verdict | None:
 
 
 def _no_score(facts: Facts, policy: Policy) -> Verdict | None:
-    if facts.scores is None:
+    if facts.scores is None or not all(0 <= score <= 1 for score in facts.scores.values() if score is not None):
         return Verdict(Action.FLAG, "no_score", Reason.NO_SCORE, {})
     return None
 

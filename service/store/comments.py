@@ -79,11 +79,12 @@ def submit(connection: Connection, submission: Submission, key: RequestKey | Non
 
 
 def submit_batch(
-    connection: Connection, site_id: UUID, submissions: Sequence[Submission | None], key: RequestKey | None
+    connection: Connection, site_id: UUID, submissions: Sequence[Submission | str], key: RequestKey | None
 ) -> tuple[list[str], bool]:
-    """Store many in one transaction (the caller's). None stands for an item that was not valid.
+    """Store many in one transaction (the caller's). A word stands for an item that is not to be taken, and says why.
 
-    Returns an outcome per item, a comment's id or "!" and the code of `Refused`, and whether they are replayed.
+    Returns an outcome per item, a comment's id or "!" and that word or the code of `Refused`, and whether they are
+    replayed.
     Raises Refused("key_reused").
     """
     if key is not None:
@@ -102,9 +103,9 @@ def submit_batch(
     return outcomes, False
 
 
-def _submit_item(connection: Connection, submission: Submission | None) -> str:
-    if submission is None:
-        return "!invalid"
+def _submit_item(connection: Connection, submission: Submission | str) -> str:
+    if isinstance(submission, str):
+        return f"!{submission}"
     row = connection.execute(_SUBMIT, _arguments(submission, None)).fetchone()
     assert row is not None
     return str(row.comment_id) if row.outcome == "accepted" else f"!{row.outcome}"

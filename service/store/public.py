@@ -143,6 +143,15 @@ def _shown(row: Any) -> Shown:
     )  # fmt: skip
 
 
+def one(connection: Connection, thread_id: UUID, comment_id: UUID) -> Shown | None:
+    """A published comment of a thread; None when it is not there for readers."""
+    row = connection.execute(
+        f"SELECT {_SHOWN} FROM comity.comment c WHERE c.id = %s AND c.thread_id = %s AND c.state = 'published'",
+        [comment_id, thread_id],
+    ).fetchone()
+    return None if row is None else _shown(row)
+
+
 @dataclass(frozen=True, slots=True)
 class Changed:
     """A comment as its website gets it, to keep a copy in step; name, body and website as the public sees them."""

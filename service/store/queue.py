@@ -97,7 +97,7 @@ def count(connection: Connection, wanted: Filter) -> tuple[int, bool]:
         return (by_reason.get(wanted.reason, 0) if wanted.reason else sum(by_reason.values())), True
     where, arguments = _where(wanted)
     row = connection.execute(
-        f"SELECT count(*) FROM (SELECT FROM comity.comment c WHERE {where} LIMIT {COUNTED + 1}) AS some", arguments
+        f"SELECT count(*) FROM (SELECT FROM comity.comment c WHERE {where} LIMIT {COUNTED + 1}) AS found", arguments
     ).fetchone()
     assert row is not None
     return min(row[0], COUNTED), row[0] <= COUNTED

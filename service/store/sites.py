@@ -124,7 +124,8 @@ def policies(connection: Connection, site_ids: Sequence[UUID]) -> dict[UUID, tup
 
 
 def add_policy(connection: Connection, site_id: UUID, document: Mapping[str, Any], created_by: str | None) -> int:
-    """Put a new policy in force; returns its version."""
+    """Put a new policy in force; returns its version. Runs inside the caller's transaction."""
+    connection.execute("SELECT FROM comity.site WHERE id = %s FOR UPDATE", [site_id])  # one version at a time
     row = connection.execute(
         "INSERT INTO comity.policy (site_id, version, document, created_by) "
         "SELECT %s, coalesce(max(version), 0) + 1, %s, %s FROM comity.policy WHERE site_id = %s RETURNING version",

@@ -56,7 +56,7 @@ def change(connection: Connection, thread: Thread, closed: bool | None, title: s
     """Close or open a thread, and name it; None leaves a thing as it is."""
     connection.execute(
         "UPDATE comity.thread SET title = coalesce(%s, title), "
-        "closed_at = CASE WHEN %s IS NULL THEN closed_at WHEN %s THEN coalesce(closed_at, now()) END, "
+        "closed_at = CASE WHEN %s::boolean IS NULL THEN closed_at WHEN %s THEN coalesce(closed_at, now()) END, "
         "version = version + 1, changed_at = now() WHERE id = %s",
         [title, closed, closed, thread.id],
     )

@@ -2,9 +2,15 @@
 
 from flask import Blueprint, Response, json
 
+from service import log
+from service.store import contacts
+from service.store.database import Busy, Unavailable
 from service.web.routing import services
+from service.web.services import Services
 
 blueprint = Blueprint("health", __name__)
+
+_log = log.get(__name__)
 
 
 @blueprint.get("/healthz")
@@ -15,9 +21,30 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Ready: the database answers. The broker is none of its business: comments are taken in without one."""
-    database = services().database.answers()
-    return _answer({"status": "ok" if database else "unavailable", "database": database}, 200 if database else 503)
+    """Ready: the database answers, and the index key is the one it began with.
+
+    The broker is none of its business: comments are taken in without one.
+    """
+    parts = services()
+    database = parts.database.answers()
+    keys = database and _keys_match(parts)
+    ready = database and keys
+    return _answer({"status": "ok" if ready else "unavailable", "database": database, "keys": keys}, 200 if ready else 503)
+
+
+def _keys_match(parts: Services) -> bool:
+    """Asked until it is so; a running process's key does not change."""
+    if parts.state.get("keys_match"):
+        return True
+    try:
+        with parts.database.connection() as connection:
+            found = contacts.matches(connection, "index", parts.sealer.fingerprint)
+    except (Unavailable, Busy):
+        return False
+    if not found:
+        _log.error("index_key_differs", remedy="set COMITY_INDEX_KEY to the key this database began with")
+    parts.state["keys_match"] = found
+    return found
 
 
 def _answer(data: dict[str, object], status: int) -> Response:

@@ -105,8 +105,8 @@ CREATE TABLE comity.comment (
     due_at timestamptz DEFAULT now(),
     attempts smallint NOT NULL DEFAULT 0,
     lease uuid,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),  -- later for each comment of a batch
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     published_at timestamptz,
     published_content integer,              -- the content version last published
     CHECK (state <> 'pending' OR due_at IS NOT NULL)
@@ -235,6 +235,21 @@ CREATE UNLOGGED TABLE contacts.hit (
 ) WITH (fillfactor = 70);
 CREATE INDEX hit_window ON contacts.hit (window_start);
 
+-- What the keys in use have to match: keyed digests, from which nothing can be learned.
+CREATE TABLE contacts.fingerprint (
+    name text PRIMARY KEY,
+    value bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Whether a key is the one this database began with; the first one asked about is remembered.
+CREATE FUNCTION contacts.matches(p_name text, p_value bytea)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO contacts.fingerprint (name, value) VALUES (p_name, p_value) ON CONFLICT DO NOTHING;
+    RETURN (SELECT f.value = p_value FROM contacts.fingerprint f WHERE f.name = p_name);
+END $$;
+
 -- The only way in.
 CREATE FUNCTION contacts.keep(
     p_comment uuid, p_site uuid, p_key_id text, p_sealed bytea, p_author bytea, p_domain bytea, p_class text
@@ -325,7 +340,8 @@ RETURNS void LANGUAGE sql SET search_path = pg_catalog AS $$
     DELETE FROM comity.idempotency WHERE site_id = p_site AND route = p_route AND key = p_key;
 $$;
 
--- The thread of a place, made when it is new. The key decides; a thread known by URL alone gains the key.
+-- The thread of a place, made when it is new. The key decides; a thread known by URL alone gains the key with the first
+-- comment that is taken, and is locked until then.
 CREATE FUNCTION comity.place(p_new uuid, p_site uuid, p_key text, p_url text, p_title text)
 RETURNS TABLE (thread_id uuid, closed boolean) LANGUAGE plpgsql SET search_path = pg_catalog, comity AS $$
 BEGIN
@@ -334,9 +350,8 @@ BEGIN
             RETURN QUERY SELECT t.id, t.closed_at IS NOT NULL FROM comity.thread t
             WHERE t.site_id = p_site AND t.key = p_key;
             IF FOUND THEN RETURN; END IF;
-            RETURN QUERY UPDATE comity.thread t SET key = p_key
-            WHERE t.site_id = p_site AND t.url = p_url AND t.key IS NULL
-            RETURNING t.id, t.closed_at IS NOT NULL;
+            RETURN QUERY SELECT t.id, t.closed_at IS NOT NULL FROM comity.thread t
+            WHERE t.site_id = p_site AND t.url = p_url AND t.key IS NULL FOR UPDATE;
             IF FOUND THEN RETURN; END IF;
             -- a URL that another key holds already stays there
             INSERT INTO comity.thread (id, site_id, key, url, title)
@@ -407,6 +422,16 @@ BEGIN
         RETURN;
     END IF;
 
+    IF p_thread_key IS NOT NULL AND EXISTS (
+        SELECT FROM comity.thread t WHERE t.id = at_thread.thread_id AND t.key IS NULL
+    ) THEN
+        BEGIN
+            UPDATE comity.thread t SET key = p_thread_key, version = version + 1, changed_at = now()
+            WHERE t.id = at_thread.thread_id;
+        EXCEPTION WHEN unique_violation THEN
+            RAISE EXCEPTION 'the key went to another thread' USING ERRCODE = 'serialization_failure';
+        END;
+    END IF;
     INSERT INTO comity.comment (
         id, site_id, thread_id, parent_id, root_id, depth, name, body, website, digest, author_prefix, user_agent,
         referrer, language, submitted_at, author_verified, notify
@@ -438,7 +463,8 @@ GRANT INSERT, DELETE ON comity.token_right TO comity_web;
 GRANT INSERT, UPDATE, DELETE ON comity.idempotency TO comity_web;
 GRANT DELETE ON comity.thread TO comity_web;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA comity TO comity_web;
-GRANT EXECUTE ON FUNCTION contacts.keep, contacts.posted, contacts.record, contacts.add_hits TO comity_web;
+GRANT EXECUTE ON FUNCTION contacts.keep, contacts.posted, contacts.record, contacts.add_hits,
+    contacts.matches TO comity_web;
 
 GRANT UPDATE ON comity.thread, comity.comment TO comity_worker, comity_relay;
 GRANT INSERT, UPDATE ON comity.tree, comity.pulse TO comity_worker, comity_relay;
