@@ -1,0 +1,15 @@
+"""Score comments for spam and toxicity: normalised text, hashed features, linear heads.
+
+    from classifier import load
+    model = load()
+    scores = model.score(["a comment", "another"])
+
+Scoring needs numpy (and py3langid for the language); scikit-learn is for training only.
+"""
+
+from classifier.artifact import ModelError
+from classifier.explain import Explanation
+from classifier.model import Model, load
+from classifier.scores import LABELS, Scores
+
+__all__ = ["LABELS", "Explanation", "Model", "ModelError", "Scores", "load"]

@@ -1,0 +1,129 @@
+"""Fit the heads: tf-idf vectors, one logistic regression per label, and its calibration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from classifier import features
+from classifier.normalise import normalise
+
+LEAST_TEXTS = 4
+"""A slot seen in fewer training texts is pruned. Privacy wants this too: a rare string leaves no trace."""
+
+LARGEST = 127
+STRENGTH = 4.0
+_TOLERANCE = 1e-5
+_ROUNDS = 400
+
+BASE_RATES = {
+    "spam": 0.15,
+    "toxicity": 0.096,
+    "severe_toxicity": 0.010,
+    "obscene": 0.053,
+    "threat": 0.003,
+    "insult": 0.049,
+    "identity_attack": 0.009,
+}
+"""Share of positives that calibration assumes; those of toxicity as on Wikipedia talk pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A fitted logistic regression: coefficients (float64, one per slot) and intercept."""
+
+    coefficients: NDArray[np.float64]
+    intercept: float
+
+
+@dataclass(frozen=True, slots=True)
+class Platt:
+    """Calibrated log-odds are `slope` * raw log-odds + `offset` (Platt 1999)."""
+
+    slope: float
+    offset: float
+
+    def apply(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        return raw * self.slope + self.offset
+
+
+def counts(texts: Sequence[str]) -> sparse.csr_matrix:
+    """The features of texts: float32 ones, texts x slots."""
+    normalised = [normalise(text) for text in texts]
+    batches = [features.extract(chunk) for chunk in features.chunks(normalised)] or [features.extract([])]
+    slots = np.concatenate([batch.slots for batch in batches])
+    sizes = np.concatenate([np.diff(batch.bounds) for batch in batches])
+    bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    ones = np.ones(len(slots), dtype=np.float32)
+    return sparse.csr_matrix((ones, slots, bounds), shape=(len(texts), features.SLOTS))
+
+
+def squared_idf(seen: sparse.csr_matrix) -> NDArray[np.int8]:
+    """Squared inverse document frequency per slot, in steps so that the rarest kept slot has `LARGEST`.
+
+    0 for pruned slots, at least 1 for others. Training uses these rounded values too, so that it and
+    scoring agree on the length of a vector.
+    """
+    frequency = np.bincount(seen.indices, minlength=features.SLOTS)
+    idf = 1 + np.log((1 + seen.shape[0]) / (1 + frequency))
+    top = (1 + np.log((1 + seen.shape[0]) / (1 + LEAST_TEXTS))) ** 2
+    steps = np.clip(np.rint(idf**2 / top * LARGEST), 1, LARGEST)
+    return np.where(frequency >= LEAST_TEXTS, steps, 0).astype(np.int8)
+
+
+def vectors(seen: sparse.csr_matrix, idf2: NDArray[np.int8]) -> sparse.csr_matrix:
+    """tf-idf vectors of length one (float32); pruned slots are gone."""
+    weighted = (seen @ sparse.diags(np.sqrt(idf2.astype(np.float32)))).tocsr()
+    weighted.eliminate_zeros()
+    length = np.sqrt(np.asarray(seen @ idf2.astype(np.float32)))
+    length[length == 0] = 1
+    scaled = (sparse.diags((1 / length).astype(np.float32)) @ weighted).tocsr()
+    scaled.sort_indices()
+    return sparse.csr_matrix(
+        (scaled.data, scaled.indices.astype(np.int32), scaled.indptr.astype(np.int32)), shape=scaled.shape
+    )
+
+
+def fit(
+    points: sparse.csr_matrix, target: NDArray[np.float32], weight: NDArray[np.float32], strength: float = STRENGTH
+) -> Head:
+    """Fit one head on the rows whose target is not NaN, on one thread, so that the same data give the same bytes.
+
+    Without both kinds of rows there is nothing to tell apart: the head gives every text the same log-odds.
+    """
+    known = ~np.isnan(target)
+    kinds = np.bincount(target[known].astype(np.int8), minlength=2)
+    if not kinds.all():
+        return Head(np.zeros(points.shape[1]), float(np.log((kinds[1] + 0.5) / (kinds[0] + 0.5))))
+    regression = LogisticRegression(C=strength, tol=_TOLERANCE, max_iter=_ROUNDS)
+    with threadpool_limits(limits=1):
+        regression.fit(points[known], target[known].astype(np.int8), sample_weight=weight[known])
+    return Head(regression.coef_[0].astype(np.float64), float(regression.intercept_[0]))
+
+
+def decide(points: sparse.csr_matrix, head: Head) -> NDArray[np.float64]:
+    """Raw log-odds, one per row."""
+    return np.asarray(points @ head.coefficients) + head.intercept
+
+
+def calibrate(
+    raw: NDArray[np.float64], target: NDArray[np.float32], weight: NDArray[np.float32], base_rate: float
+) -> Platt:
+    """Fit Platt's line to raw log-odds of held-out rows, reweighted so that positives are `base_rate`.
+
+    Without both kinds of rows, or without rows, nothing can be fitted, and the raw log-odds stand.
+    """
+    known = ~np.isnan(target)
+    raw, truth, weight = raw[known], target[known] == 1, weight[known].astype(np.float64)
+    if truth.all() or not truth.any():
+        return Platt(1.0, 0.0)
+    weight[truth] *= base_rate / weight[truth].sum()
+    weight[~truth] *= (1 - base_rate) / weight[~truth].sum()
+    line = LogisticRegression(C=1e6, tol=1e-9, max_iter=1000)
+    with threadpool_limits(limits=1):
+        line.fit(raw[:, None], truth, sample_weight=weight * len(raw))
+    return Platt(float(line.coef_[0, 0]), float(line.intercept_[0]))

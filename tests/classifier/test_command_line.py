@@ -1,0 +1,125 @@
+"""The command line keeps its contract: a line in, a line out, in order, and trouble is named."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from classifier import LABELS, Model
+from classifier.__main__ import BATCH, score_lines
+
+ROOT = Path(__file__).parents[2]
+
+
+def _run(*arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "classifier", *arguments]
+    return subprocess.run(command, input=given, capture_output=True, cwd=ROOT, check=False, timeout=60)
+
+
+def _lines(*items: object) -> bytes:
+    return b"".join(json.dumps(item).encode() + b"\n" for item in items)
+
+
+def test_score_answers_line_by_line(model: Model) -> None:
+    """Each line has its answer with exactly the promised fields, ids as they came, scores as the API gives them."""
+    texts = {"a": "you stupid idiot", "7": "thanks for the recipe", "c": "Большое спасибо за эту статью"}
+    done = _run("score", given=_lines(*({"id": name, "text": text} for name, text in texts.items())))
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [list(answer) for answer in answers] == [["id", *LABELS, "language"]] * 3
+    assert [answer["id"] for answer in answers] == list(texts)
+    for answer, scores in zip(answers, model.score(list(texts.values())), strict=True):
+        assert [answer[label] for label in LABELS] == [getattr(scores, label) for label in LABELS]
+        assert answer["language"] == scores.language
+    assert answers[2]["toxicity"] is None
+
+
+def test_a_bad_line_is_named_and_the_others_are_answered() -> None:
+    """Every unreadable line is reported by number, every other answered, and the exit status is 1."""
+    given = _lines({"id": 1, "text": "hello there"}) + b"{oops\n" + b"\xff\xfe\n" + b"\n" + b"[1]\n"
+    given += _lines({"id": 2}, {"id": 3, "text": 4}, {"id": None, "text": "bye", "more": [1]})
+    done = _run("score", given=given)
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [1, None]
+    assert done.stderr.decode().splitlines() == [
+        "line 2: not JSON",
+        "line 3: not UTF-8",
+        'line 5: expected an object with "id" and "text"',
+        'line 6: expected an object with "id" and "text"',
+        'line 7: "text" is not a string',
+    ]
+    assert done.returncode == 1
+
+
+def test_no_input_is_no_trouble() -> None:
+    """Nothing in, nothing out, status 0."""
+    done = _run("score")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_hostile_lines_do_no_harm(small: Model) -> None:
+    """Deep JSON, lone surrogates, NUL and separators inside texts are answered or refused, one for one."""
+    lines = [
+        "[" * 100_000,
+        json.dumps({"id": "\ud800", "text": "\x00\ud800\u2028 x"}),
+        json.dumps({"id": 2, "text": ""}),
+    ]
+    target, errors = io.StringIO(), io.StringIO()
+    assert score_lines(small, io.StringIO("\n".join(lines)), target, errors) == 1
+    assert [json.loads(line)["id"] for line in target.getvalue().splitlines()] == ["\ud800", 2]
+    assert errors.getvalue() == "line 1: not JSON\n"
+
+
+def test_answers_stream(small: Model) -> None:
+    """The answers of a batch are out before the next batch is read."""
+    target = io.StringIO()
+    seen = []
+
+    def source() -> object:
+        for at in range(2 * BATCH + 1):
+            seen.append(target.getvalue().count("\n"))
+            yield json.dumps({"id": at, "text": "hello"})
+
+    score_lines(small, source(), target, io.StringIO())  # type: ignore[arg-type]
+    assert (seen[0], seen[BATCH], seen[2 * BATCH]) == (0, BATCH, 2 * BATCH)
+
+
+def test_a_broken_model_is_one_sentence(tmp_path: Path, small_file: Path) -> None:
+    """A file that is not a model ends with status 2 and says why."""
+    path = tmp_path / "x.model"
+    path.write_bytes(small_file.read_bytes()[:-5])
+    (tmp_path / "x.model.sha256").write_text(small_file.with_name("small.model.sha256").read_text())
+    done = _run("score", "--model", str(path), given=_lines({"id": 1, "text": "x"}))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().count("\n") == 1
+    assert "cut short" in done.stderr.decode()
+
+
+def test_explain_prints_a_sum() -> None:
+    """The words come with their parts, behind the bias."""
+    done = _run("explain", "you are an idiot", "--label", "insult", "--top", "2")
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 0
+    assert lines[0].startswith("insult 0.9")
+    assert lines[1].endswith("bias")
+    assert "'idiot' at 11 to 16" in lines[2]
+
+
+@pytest.mark.parametrize("command", ["score", "explain", "evaluate", "train"])
+def test_help_says_what_a_command_does(command: str) -> None:
+    """Each command has help with a description."""
+    done = _run(command, "--help")
+    assert done.returncode == 0
+    assert len(done.stdout.decode().splitlines()) > 5
+
+
+def test_train_and_evaluate_work_from_the_command_line(data: Path, tmp_path: Path) -> None:
+    """A model trained by command is judged by command; missing data is one sentence and status 2."""
+    assert _run("train", "--data", str(data), "--out", str(tmp_path)).returncode == 0
+    judged = _run("evaluate", "--data", str(data), "--model", str(tmp_path / "english.model"))
+    assert judged.returncode == 0
+    assert b"toxicity         talk" in judged.stdout
+    refused = _run("evaluate", "--data", str(tmp_path))
+    assert (refused.returncode, refused.stderr.count(b"\n")) == (2, 1)

@@ -1,0 +1,106 @@
+"""Many ways to write a word become one; nothing a visitor can send breaks that."""
+
+from time import perf_counter
+
+import pytest
+from hypothesis import given, settings
+
+from classifier.acts import ACTS
+from classifier.fold import fold
+from classifier.normalise import FLAGS, Normalised, _strip_to_words, align, normalise
+from tests.classifier.samples import ANY_TEXT
+
+
+@pytest.mark.parametrize(
+    ("written", "text", "flags"),
+    [
+        ("You ARE an Idiot", "you are an idiot", ()),
+        ("i d i o t", "idiot", ("xspaced",)),
+        ("I.D.I.O.T  y o u", "idiot you", ("xspaced",)),
+        ("you 1d10t and m0r0n", "you idiot and moron", ("xleet",)),
+        ("what an a$$hole", "what an asshole", ("xleet",)),
+        ("ｉｄｉｏｔ", "idiot", ("xstyled",)),
+        ("𝖎𝖉𝖎𝖔𝖙 ⓘⓓⓘⓞⓣ 🅘🅓🅘🅞🅣", "idiot idiot idiot", ("xstyled",)),
+        ("id\u200bi\u2060ot", "idiot", ("xhidden",)),
+        ("i\u0336\u0337d\u0336i\u0336o\u0336t", "idiot", ("xstacked",)),
+        ("іdіоt", "idiot", ("xglyph",)),
+        ("idiooooot!!!!", "idioot!!", ("xstretch",)),
+        ("id##t", "id**t", ("xmask",)),
+        ("you @#$%!", "you <grawlix>", ("xgrawlix",)),
+        ("STOP DOING THAT", "stop doing that", ("xcaps",)),
+        ("go to shop(dot)com", "go to <url> shop com", ("xdot",)),
+        ("http : / / shop . com", "<url> shop com", ("xdot",)),
+        ("café naïve Straße", "cafe naive strasse", ()),
+    ],
+)
+def test_a_disguise_is_undone_and_flagged(written: str, text: str, flags: tuple[str, ...]) -> None:
+    """A word in disguise reads like the word itself, and the disguise is on record."""
+    assert normalise(written) == Normalised(text, flags)
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("See https://www.Best-Shop.example/a?b=1!", "see <url> best shop example"),
+        ("see best-shop.com, or not", "see <url> best shop com , or not"),
+        ("write to jo.do@mail.example", "write to <email>"),
+        ("call +44 20 7946 0000 now", "call <phone> now"),
+        ("only $1,500 or 20 euros", "only <money> or <money>"),
+        ("from 192.0.2.17 again", "from <ip> again"),
+        ("thanks @somebody", "thanks @user"),
+    ],
+)
+def test_an_address_becomes_a_token_that_keeps_what_matters(written: str, text: str) -> None:
+    """Links keep the words of their host; mail, phone, money, machine and user become one word each."""
+    assert normalise(written) == Normalised(text, ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["the 3rd at 10am", "covid19 and mp3", "h264, i18n, k8s, p2p", "e.g. this", "we said it.then left", "and/or",
+     "version 1.2.3", "2 + 2 = 4", "don't", "c'est la vie", "a b", "node.js is ok"],
+)  # fmt: skip
+def test_ordinary_writing_is_left_alone(text: str) -> None:
+    """Times, versions, abbreviations and technical names are not disguises."""
+    assert normalise(text) == Normalised(text, ())
+
+
+@given(ANY_TEXT)
+@settings(max_examples=600)
+def test_any_text_has_one_normal_form(text: str) -> None:
+    """Normalising never raises, and what is normal stays as it is."""
+    once = normalise(text)
+    assert normalise(once.text).text == once.text
+    assert once.text == " ".join(once.text.split())
+    assert set(once.flags) <= set(FLAGS)
+
+
+@given(ANY_TEXT)
+@settings(max_examples=600)
+def test_alignment_tells_the_same_story(text: str) -> None:
+    """The aligned form equals the normal form, and every character of it comes from a span of the original."""
+    aligned, normalised = align(text), normalise(text)
+    assert (aligned.text, aligned.flags) == (normalised.text, normalised.flags)
+    assert len(aligned.text) == len(aligned.starts) == len(aligned.ends)
+    assert all(0 <= a < b <= len(text) for a, b in zip(aligned.starts, aligned.ends, strict=True))
+
+
+@given(ANY_TEXT)
+@settings(max_examples=300)
+def test_bare_words_are_beyond_every_act(text: str) -> None:
+    """The last resort for a text that never settles is itself settled: no act finds anything in it."""
+    bare = _strip_to_words(fold(text))
+    assert [edit for act in ACTS for edit in act.edits(bare)] == []
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["a", "a.", "1 ", "@", "a@", "http://", "a b ", "*", "a*", "[.]", "(dot)", "!@#$", "1.1.", "$1", "\u200b", "аa",
+     "e\u0301", "x-", " ", "\n", "<", "1(", "a$", "ab.cd/", "\ud800", "a.b@", "+1", "dot com "],
+)  # fmt: skip
+def test_no_text_takes_long(unit: str) -> None:
+    """64 KiB of anything is read in well under a second: no search is quadratic."""
+    text = unit * ((64 << 10) // len(unit))
+    start = perf_counter()
+    normalise(text)
+    assert perf_counter() - start < 1.0
