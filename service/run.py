@@ -1,4 +1,4 @@
-"""What `make run` does once the packages are there: servers, schema, demo site, web, worker, two relays, in one terminal.
+"""What `make run` does once the packages are there: servers, schema, demo site, web, worker and relays, side by side.
 
 Exit codes: 0 stopped as asked · 130 stopped while starting · 65 another major version of PostgreSQL made the data ·
 69 port in use · 70 a process did not start · 72 no server program for this platform · 73 the data folder cannot be
@@ -19,15 +19,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 from urllib.parse import unquote, urlsplit
 
 from service.embedded import orphans
 from service.embedded.errors import PortInUse, StartError
-from service.embedded.files import Lock, Secrets, explain, write_atomically
-from service.embedded.folder import Folder, default_data, open_folder, remove_socket_folder, socket_folder
+from service.embedded.files import Lock, Secrets, explained, write_atomically
+from service.embedded.folder import Folder, default_data, make_home, open_folder, remove_socket_folder, socket_folder
 from service.embedded.journal import Journal
-from service.embedded.postgres import Postgres
+from service.embedded.postgres import Answer, Postgres
 from service.embedded.process import Process
 from service.embedded.servers import progress_line
 from service.embedded.valkey import Valkey
@@ -68,19 +68,21 @@ def _run(environ: Mapping[str, str], settings: Settings, out: TextIO) -> int:
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:5.1f} s  {text}", file=out, flush=True)
 
-    folder = open_folder(default_data(_CHECKOUT, environ))
+    data = default_data(_CHECKOUT, environ)
+    if not settings.data:
+        make_home(data)
+    folder = open_folder(data, servers=not (settings.database_url and settings.broker_url))
     with ExitStack() as stack:
-        lock = stack.enter_context(Lock(folder.data / "lock"))
+        with explained(data):
+            lock = stack.enter_context(Lock(folder.data / "lock"))
         stack.callback(remove_socket_folder, folder)
         machine = environ.get("COMITY_LOG") == "json" or not sys.stderr.isatty()
         journal = Journal(folder.log / "comity.jsonl", sys.stderr, machine)
         stack.callback(journal.close)
         supervisor = stack.enter_context(Supervisor(folder.run, journal))
-        house = House(environ, settings, folder, supervisor, say)
-        try:
+        with explained(data):
+            house = House(environ, settings, folder, supervisor, say)
             house.open()
-        except OSError as error:
-            raise explain(error, folder.data) from error
         lock.note(url=house.url)
         seconds = time.monotonic() - began
         journal.event("ready", url=house.url, seconds=round(seconds, 1))
@@ -128,7 +130,8 @@ class House:
         servers: list[Postgres | Valkey] = []
         if not self.settings.database_url:
             postgres = Postgres(self.folder, self.secrets, socket_folder(self.folder))
-            postgres.prepare(self.say)
+            if postgres.prepare(self.say):
+                self._demo_file().unlink(missing_ok=True)
             servers.append(postgres)
         if not self.settings.broker_url:
             valkey = Valkey(self.folder, self.secrets, socket_folder(self.folder))
@@ -141,7 +144,7 @@ class House:
         for server in servers:
             self.supervisor.start(server.process())
         for server in servers:
-            self.supervisor.wait(server.name, _asking(server, self.say), every=0.05)
+            self.supervisor.wait(server.name, _asking(server.title, server.ask, self.say), every=0.05)
 
     def _make_keys(self) -> None:
         """Those that nobody gave us, once; without them nothing could be read again."""
@@ -177,6 +180,8 @@ class House:
 
     def _write_demo(self) -> None:
         """The demo site is made once; its tokens are shown once, so they go to a file at once."""
+        if not self.settings.database_url and self._demo_file().exists():
+            return  # Made in this very database: a new one removes the file.
         made = json.loads(self.supervisor.once(self._child("demo", {"COMITY_DATABASE_URL": self.owner_url})) or "null")
         if made:
             write_atomically(self._demo_file(), json.dumps({"url": self.url, **made}, indent=1).encode())
@@ -187,7 +192,12 @@ class House:
         return home / "demo.json"
 
     def _wait_for_web(self) -> None:
-        self.supervisor.wait("web", lambda: answers_ready(self.settings.host, self.settings.port), every=0.05)
+        host, port, name = self.settings.host, self.settings.port, urlsplit(self.url).netloc
+
+        def ask() -> Answer:
+            return Answer(answers_ready(host, port, name), "not ready yet")
+
+        self.supervisor.wait("web", _asking("web", ask, self.say, every=5), every=0.05)
 
     def _service(self, kind: str, name: str) -> Process:
         url = as_role(self.owner_url, ROLES[kind], self._password(ROLES[kind]))
@@ -242,18 +252,18 @@ def _given(environ: Mapping[str, str], name: str) -> dict[str, str]:
     return {key: environ[key] for key in (name, f"{name}_FILE") if environ.get(key)}
 
 
-def _asking(server: Postgres | Valkey, say: Say) -> Callable[[], bool]:
-    """A question to repeat until the server is ready; says so each second while it is not."""
+def _asking(title: str, ask: Callable[[], Answer], say: Say, every: int = 1) -> Callable[[], bool]:
+    """A question to repeat until something is ready; says so each `every` seconds while it is not."""
     began = time.monotonic()
     told = 0
 
     def ready() -> bool:
         nonlocal told
-        answer = server.ask()
+        answer = ask()
         seconds = int(time.monotonic() - began)
-        if not answer.ready and seconds > told:
+        if not answer.ready and seconds >= told + every:
             told = seconds
-            say(progress_line(server.title, answer, seconds))
+            say(progress_line(title, answer, seconds))
         return answer.ready
 
     return ready
@@ -265,26 +275,29 @@ def check_port(host: str, port: int, setting: str) -> None:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror:
         raise PortInUse(f"{host} is no address of this machine: change COMITY_HOST.") from None
-    for family, kind, protocol, _, address in found:
-        with socket.socket(family, kind, protocol) as probe:
+    trouble = [_bind(family, address) for family, _, _, _, address in found]
+    if errno.EADDRINUSE in trouble:
+        raise PortInUse(f"Port {port} of {host} is in use: stop the program that listens there, or change {setting}.")
+    if errno.EACCES in trouble:
+        raise PortInUse(f"Port {port} is for root alone: choose one above 1023 with {setting}.")
+    if 0 not in trouble:  # A name may stand for two addresses, one of which this machine does not have.
+        raise PortInUse(f"Nobody can listen on {host} ({os.strerror(trouble[0])}): change COMITY_HOST.")
+
+
+def _bind(family: int, address: Any) -> int:
+    """0, or the number of the error."""
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(address)
-            except OSError as error:
-                raise _port_error(error, host, port, setting) from error
-
-
-def _port_error(error: OSError, host: str, port: int, setting: str) -> StartError:
-    if error.errno == errno.EADDRINUSE:
-        return PortInUse(f"Port {port} of {host} is in use: stop the program that listens there, or change {setting}.")
-    if error.errno == errno.EACCES:
-        return PortInUse(f"Port {port} is for root alone: choose one above 1023 with {setting}.")
-    return PortInUse(f"Nobody can listen on {host} ({error.strerror}): change COMITY_HOST.")
+            probe.bind(address)
+    except OSError as error:
+        return error.errno or errno.EADDRNOTAVAIL
+    return 0
 
 
 def _reachable(host: str) -> str:
     """An address at which a server that listens on `host` answers."""
-    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to reach, not to bind
 
 
 def local_url(host: str, port: int) -> str:
@@ -293,11 +306,11 @@ def local_url(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def answers_ready(host: str, port: int) -> bool:
-    """Whether `GET /readyz` answers 200."""
+def answers_ready(host: str, port: int, name: str) -> bool:
+    """Whether `GET /readyz` answers 200 there, asked by the `name` under which the service is public."""
     try:
         with socket.create_connection((_reachable(host), port), timeout=5) as line:
-            line.sendall(f"GET /readyz HTTP/1.1\r\nHost: {_reachable(host)}\r\nConnection: close\r\n\r\n".encode())
+            line.sendall(f"GET /readyz HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
             return line.recv(64).split()[1:2] == [b"200"]
     except OSError:
         return False

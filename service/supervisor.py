@@ -1,9 +1,9 @@
 """Keeps the processes of one machine running: starts them in order, again when they end, and stops them in reverse.
 
-One thread and one selector, so that no child is ever bound to the end of a helper thread. Written here rather than taken
-from a library: circus brings a broker and a web interface, honcho neither restarts nor orders, supervisor reads an
-INI file, runs as a daemon of its own and keeps no records; each needs the orphan finder, the ordered stop and the JSON
-lines on top, which are most of this module.
+One thread and one selector, so that no child is ever bound to the end of a helper thread. Written here rather than
+taken from a library: circus brings a message broker and a web interface, honcho neither restarts nor orders, supervisor
+reads an INI file, runs as a daemon of its own and keeps no records; each needs the orphan finder, the ordered stop and
+the JSON lines on top, which are most of this module.
 """
 
 import os
@@ -32,7 +32,7 @@ _GIVE_UP = 10  # ends in a row for which starting again is no remedy
 _REMEMBERED = 20  # lines
 _CHUNK = 65_536  # bytes
 _ANSWER = 1_000_000  # bytes
-_ONE_PRESS = 0.5  # seconds
+_ONE_PRESS, _MINUTE = 0.5, 60.0  # seconds
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -62,6 +62,7 @@ class Child:
     hopeless: int = 0
     wanted: bool = True
     hurried: float | None = None
+    warned: float | None = None
 
     @property
     def running(self) -> bool:
@@ -153,7 +154,7 @@ class Supervisor:
         return bytes(answer)
 
     def wait(self, name: str, answers: Callable[[], bool], every: float = 0.02) -> None:
-        """Go on until `answers()`. Raises Interrupted, or the StartError of process `name` once it ended three times."""
+        """Go on until `answers()`. Raises Interrupted, or the StartError of process `name` if it keeps ending."""
         child = self._child(name)
 
         def ready() -> bool:
@@ -209,7 +210,7 @@ class Supervisor:
     def _child(self, name: str) -> Child:
         return next(child for child in self._children() if child.process.name == name)
 
-    def _start(self, child: Child, answers: int | None = None, stdin: int = subprocess.DEVNULL) -> None:
+    def _start(self, child: Child, answers: int | None = None, stdin: int | None = None) -> None:
         child.due = None
         child.started = time.monotonic()
         child.starts += 1
@@ -224,7 +225,7 @@ class Supervisor:
             return
         self._journal.event("started", child=child.process.name, pid=child.run.pid if child.run else None)
 
-    def _spawn(self, child: Child, answers: int | None, stdin: int) -> None:
+    def _spawn(self, child: Child, answers: int | None, stdin: int | None) -> None:
         child.pipe, write = os.pipe()
         try:
             os.set_blocking(child.pipe, False)
@@ -254,7 +255,17 @@ class Supervisor:
 
     def _pass_on(self, child: Child, lines: list[bytes]) -> None:
         for line in lines:
-            child.last_words.append(self._journal.line(child.process.name, line)[:500])
+            said = self._journal.line(child.process.name, line)
+            child.last_words.append(said[:500])
+            if (why := child.process.warn(said)) is not None:
+                self._warn(child, why)
+
+    def _warn(self, child: Child, why: str) -> None:
+        """Once a minute: whoever has no room says so with every line."""
+        now = time.monotonic()
+        if child.warned is None or now - child.warned > _MINUTE:
+            child.warned = now
+            self._journal.event("in trouble", "error", child=child.process.name, why=why)
 
     def _forget_pipe(self, child: Child) -> None:
         if child.pipe != -1:
@@ -278,7 +289,7 @@ class Supervisor:
 
     def _ended(self, child: Child, status: int) -> None:
         lived = round(time.monotonic() - child.started, 2)
-        facts = {"child": child.process.name, "status": status, "lived": lived}
+        facts: dict[str, Any] = {"child": child.process.name, "status": status, "lived": lived}
         if not child.wanted:
             child.failures += status != 0
             self._journal.event("ended", **facts)
