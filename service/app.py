@@ -19,8 +19,10 @@ from service.domain.contact import Sealer
 from service.ring import Bell, Ringer
 from service.settings import Settings
 from service.store.database import Database
-from service.web import api, errors, health, metrics, reference
+from service.web import api, errors, health, home, metrics, pages, reference
 from service.web.auth import Gate
+from service.web.console import desk
+from service.web.embed import page as thread_page
 from service.web.limits import Limits
 from service.web.services import Services
 
@@ -54,8 +56,8 @@ def create_app(settings: Settings) -> Flask:
     errors.register(app)
     for room in api.ROUTES:
         app.register_blueprint(room.blueprint())
-    app.register_blueprint(health.blueprint)
-    app.register_blueprint(reference.blueprint)
+    for room_of_pages in (health, reference, pages, home, thread_page, desk):
+        app.register_blueprint(room_of_pages.blueprint)
     app.before_request(_begin)
     app.after_request(_end)
     if settings.trusted_proxies:

@@ -82,13 +82,17 @@ class Gate:
     def token(self, bearer: str) -> Token:
         """The live token behind `bearer`. Raises Problem 401."""
         name = token_id(bearer)
-        found = None if name is None else self._memory.get(("token", name), lambda: self._read_token(name))
+        found = None if name is None else self._known(name)
         if found is None or not hmac.compare_digest(found.digest, token_digest(bearer)):
             raise Problem("unauthorized", "This token is not known here. Check that it is whole.", headers=_CHALLENGE)
-        if found.revoked or found.expired:
-            word = "was revoked" if found.revoked else "has expired"
-            raise Problem("unauthorized", f"This token {word}. Ask for a new one.", headers=_CHALLENGE)
-        return found
+        return _live(found)
+
+    def returning(self, right: Right, name: str) -> Caller:
+        """The caller whose token has the id `name`, shown when their session began. Raises Problem 401 or 403."""
+        found = self._known(name)
+        if found is None:
+            raise Problem("unauthorized", "This token is not known here any more.", headers=_CHALLENGE)
+        return self._caller(right, _live(found))
 
     def site(self, name: str) -> Site:
         """The site with this public id. Raises Problem 404."""
@@ -134,6 +138,9 @@ class Gate:
             return [site for site in enough if site is not None]
         return [site.id for site in self._memory.get(("sites",), self._read_sites)]
 
+    def _known(self, name: str) -> Token | None:
+        return self._memory.get(("token", name), lambda: self._read_token(name))
+
     def _read_token(self, name: str) -> Token | None:
         with self._database.connection() as connection:
             return sites.token(connection, name)
@@ -145,6 +152,13 @@ class Gate:
     def _read_sites(self) -> list[Site]:
         with self._database.connection() as connection:
             return sites.sites(connection)
+
+
+def _live(token: Token) -> Token:
+    if token.revoked or token.expired:
+        word = "was revoked" if token.revoked else "has expired"
+        raise Problem("unauthorized", f"This token {word}. Ask for a new one.", headers=_CHALLENGE)
+    return token
 
 
 class Memory:

@@ -4,7 +4,7 @@ import ipaddress
 import re
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -179,8 +179,8 @@ class Time(fields.Field[datetime]):
 
 
 def show_time(moment: datetime) -> str:
-    """A time from the database (UTC) as RFC 3339 with Z."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """A time with its zone as RFC 3339 in UTC with Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Language(Optional):
@@ -210,20 +210,37 @@ class Flag(fields.Boolean):
 
 
 class Whole(fields.Integer):
-    """A whole number from `low` to `high`; in a query given as text."""
+    """A whole number from `low` to `high`; in a query (`text`) it is given as digits."""
 
     default_error_messages = {**_MESSAGES, "invalid": "must be a whole number", "too_large": "is too large"}
 
-    def __init__(self, low: int, high: int, **kwargs: Any) -> None:
-        self.low, self.high = low, high
+    def __init__(self, low: int, high: int, *, text: bool = False, **kwargs: Any) -> None:
+        self.low, self.high, self.text = low, high, text
         super().__init__(**_with(kwargs, minimum=low, maximum=high))
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        if self.text and isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
             raise ValidationError(f"must be a whole number from {self.low} to {self.high}")
         return value
+
+
+class Items(fields.List[Any]):
+    """A list, from `least` to `most` long: a JSON array and nothing that can be walked through like one."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "must be a list"}
+
+    def __init__(self, inner: Any, *, least: int = 0, most: int, **kwargs: Any) -> None:
+        self.least, self.most = least, most
+        super().__init__(inner, **_with(kwargs, minItems=least, maxItems=most))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        if not self.least <= len(value) <= self.most:
+            raise ValidationError(f"must hold {self.least} to {self.most} items (holds {len(value)})")
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class Choice(fields.String):

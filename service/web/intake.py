@@ -40,14 +40,16 @@ def submission(services: Services, site: Site, data: Mapping[str, Any]) -> Submi
 def accept_limits(services: Services, site: Site, taken: Submission) -> list[Want]:
     """The limits a submission falls under, the site's last: what is one's own is used up first."""
     limits, settings = services.limits, services.settings
-    own = {name: tuple(pair) for name, pair in site.limits.items()}
-    author, prefix, whole = (
-        own.get(name, default)
-        for name, default in (
-            ("author", settings.limit_author), ("prefix", settings.limit_prefix), ("site", settings.limit_site),
-        )
-    )  # fmt: skip
+    author = site.limits.get("author", settings.limit_author)
     wants = [Want("author", limits.key(site.id.bytes, taken.contact.author_index), *author)]
     if taken.author_prefix is not None:
+        prefix = site.limits.get("prefix", settings.limit_prefix)
         wants.append(Want("prefix", limits.key(site.id.bytes, taken.author_prefix), *prefix))
-    return [*wants, Want("site", limits.key(site.id.bytes), *whole)]
+    return [*wants, site_limit(services, site)]
+
+
+def site_limit(services: Services, site: Site, cost: int = 1) -> Want:
+    """The limit of all that a site submits."""
+    return Want(
+        "site", services.limits.key(site.id.bytes), *site.limits.get("site", services.settings.limit_site), cost
+    )

@@ -70,17 +70,20 @@ class Limits:
         message = b"\0".join(part.encode() if isinstance(part, str) else part for part in parts)
         return hmac.digest(self._secret, message, sha256)[:16]
 
-    def spend(self, wants: Sequence[Want]) -> Mapping[str, str]:
+    def spend(self, wants: Sequence[Want], *, gathered: bool = False) -> Mapping[str, str]:
         """Count a request under all its limits, or under none; returns the RateLimit fields for its answer.
 
-        Raises Problem (429) naming the limits that are used up. Limits come in order of who suffers: an author's and a
-        network's are looked at before the site's, so that one attacker uses up only what is theirs.
+        gathered: it came about over some time and is handed in late, so how many come at once says nothing.
+        Raises Problem (429) naming the limits that are used up: a request over its author's or its network's limit is
+        not counted as its site's, so that one attacker uses up only what is theirs.
         """
         now = self._now()
         with self._lock:
             found = [(want, self._window(want, now)) for want in wants]
             over = [
-                want for want, window in found if window.used + want.cost > want.count or self._bursts_over(want, now)
+                want
+                for want, window in found
+                if window.used + want.cost > want.count or (not gathered and self._bursts_over(want, now))
             ]
             if over:
                 raise _refusal(over, found, now)
@@ -130,7 +133,7 @@ class Limits:
     def _count_burst(self, want: Want, now: float) -> None:
         key = self.key("burst", want.name, want.who)
         each = want.seconds / want.count / 4
-        free_from = max(self._bursts.pop(key, 0.0), now - want.burst * each)
+        free_from = max(self._bursts.pop(key, 0.0), now - (want.burst - 1) * each)
         self._bursts[key] = free_from + want.cost * each
         while len(self._bursts) > MOST_KEYS:
             self._bursts.popitem(last=False)

@@ -12,6 +12,7 @@ from service.store.database import Busy, Database, Unavailable
 from service.store.gauges import gauges
 
 REGISTRY = CollectorRegistry()
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # a label has few values
 _REQUESTS = Counter("comity_requests", "Answered requests", ["method", "route", "status"], registry=REGISTRY)
 _SECONDS = Histogram(
     "comity_request_seconds", "Time to answer", ["route"], registry=REGISTRY,
@@ -21,7 +22,7 @@ _SECONDS = Histogram(
 
 def observe(method: str, route: str, status: int, seconds: float) -> None:
     """Count one answered request. `route` is a rule of ours, never a path."""
-    _REQUESTS.labels(method if len(method) < 8 else "other", route, str(status)).inc()
+    _REQUESTS.labels(method if method in _METHODS else "other", route, str(status)).inc()
     _SECONDS.labels(route).observe(seconds)
 
 

@@ -73,7 +73,7 @@ def problem_of(error: ValidationError, place: str) -> Problem:
         {"detail": detail, place: _pointer(path) if place == "pointer" else str(path[0]), "code": _code(detail)}
         for path, detail in found
     ]
-    first = f"{'.'.join(str(part) for part in found[0][0]) or 'The request'} {found[0][1]}"
+    first = f"{'.'.join(_printable(str(part)) for part in found[0][0]) or 'The request'} {found[0][1]}"
     rest = f" ({len(found) - 1} more in errors)" if len(found) > 1 else ""
     return Problem("validation-error", first.rstrip(".") + "." + rest, errors)
 

@@ -19,7 +19,10 @@ def openapi_json() -> Response:
 @blueprint.get("/docs")
 def docs() -> Response:
     """The reference, for people."""
-    response = Response(reference_page.render(_document()), content_type="text/html; charset=utf-8")
+    state = services().state
+    if "docs" not in state:
+        state["docs"] = reference_page.render(_document())
+    response = Response(state["docs"], content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = reference_page.POLICY
     response.headers["Cache-Control"] = "public, max-age=300"
     return response

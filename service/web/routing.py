@@ -3,6 +3,7 @@
 Serving, the OpenAPI document and the tests of rights all read the same declaration.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from service.web.services import Services
 
 COMMENT_BYTES = 64 * 1024
 BATCH_BYTES = 1024 * 1024
+_NAME = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
 
 
 #: The schema of an answer, several that it may have, or None for one without a body.
@@ -129,14 +131,14 @@ def _served(operation: Operation) -> Callable[..., Response]:
     def serve(**path: str) -> Response:
         parts = services()
         ids = {name: _path_id(name, value) for name, value in path.items()}
-        visitor = _visitor(parts)
+        visiting = visitor(parts)
         try:
-            caller = parts.gate.admit(operation.right, auth.bearer(request.headers.get("Authorization")), _comment(ids))
+            caller = parts.gate.admit(operation.right, _bearer(operation), _comment(ids))
         except Problem as problem:
             if problem.kind == "unauthorized":
-                parts.limits.spend([visitor])  # guessing tokens is counted
+                parts.limits.spend([visiting])  # guessing tokens is counted
             raise
-        fields = parts.limits.spend([visitor]) if caller.token is None else {}
+        fields = parts.limits.spend([visiting]) if caller.token is None else {}
         query = None if operation.query is None else reading.query(operation.query, request)
         raw = reading.body(request, operation.most) if operation.body is not None else b""
         body = None if operation.body is None else reading.load(operation.body, reading.parse(raw))
@@ -158,18 +160,23 @@ def _response(operation: Operation, answer: Answer, fields: Mapping[str, str]) -
     return response
 
 
-def _visitor(parts: Services) -> Want:
+def visitor(parts: Services) -> Want:
+    """The limit of requests without a key, counted by network prefix."""
     count, seconds = parts.settings.limit_visitor
     return Want("visitor", client_prefix().encode(), count, seconds)
 
 
 def _path_id(name: str, value: str) -> Any:
-    if not name.endswith("_id"):
-        return value
-    found = read_id(value)
+    """An id in a path, or a name, which is plain: what else stands there names nothing."""
+    found = read_id(value) if name.endswith("_id") else _NAME.fullmatch(value) and value
     if found is None:
         raise Problem("not-found", "There is no such id. Ids look as this API gave them.")
     return found
+
+
+def _bearer(operation: Operation) -> str | None:
+    """The token sent; a route open to everybody looks at none."""
+    return None if operation.right is Right.PUBLIC else auth.bearer(request.headers.get("Authorization"))
 
 
 def _comment(ids: Mapping[str, Any]) -> UUID | None:

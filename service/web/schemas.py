@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, missing, validate, validates_schema
+from marshmallow import RAISE, Schema, ValidationError, fields, missing, validates_schema
 
 from service.domain.lifecycle import State
 from service.domain.policy import LABELS, REVIEW_REASONS, Reason
@@ -13,6 +13,7 @@ from service.web.fields import (
     Email,
     Flag,
     Id,
+    Items,
     Language,
     Optional,
     Probability,
@@ -29,11 +30,12 @@ SCOPES = ("submit", "read", "manage")
 MODERATOR_RIGHTS = ("viewer", "moderator", "lead")
 PAGE, PAGE_MOST = 50, 100
 BATCH_MOST = 100
+COUNTED_MOST = 100
+COUNT_MOST, DAY = 10_000_000, 86_400
 
 
 _NEEDED = {"required": "is missing", "null": "must not be null"}
 _OBJECT = {**_NEEDED, "type": "must be an object"}
-_LIST = {**_NEEDED, "invalid": "must be a list"}
 
 
 class Incoming(Schema):
@@ -85,17 +87,10 @@ class Submission(Incoming):
 class Batch(Incoming):
     """Up to 100 comments; each is taken or refused for itself."""
 
-    comments = fields.List(
-        fields.Raw(metadata={"type": "object"}),
-        required=True,
-        metadata={"minItems": 1, "maxItems": BATCH_MOST},
-        error_messages=_LIST,
-    )
-
-    @validates_schema
-    def _some(self, data: dict[str, Any], **_: Any) -> None:
-        if not 1 <= len(data["comments"]) <= BATCH_MOST:
-            raise ValidationError({"comments": [f"must hold 1 to {BATCH_MOST} comments"]})
+    comments = Items(
+        fields.Raw(metadata={"type": "object", "description": "As for POST /v1/comments"}),
+        least=1, most=BATCH_MOST, required=True,
+    )  # fmt: skip
 
 
 class Revision(Incoming):
@@ -132,18 +127,27 @@ class Review(Incoming):
     version = Whole(1, 2**31 - 1, required=True, metadata={"description": "The version you saw"})
 
 
+class Quota(Items):
+    """A count and a number of seconds."""
+
+    def __init__(self) -> None:
+        shape = [Whole(1, most).metadata for most in (COUNT_MOST, DAY)]
+        metadata = {"prefixItems": [{"type": "integer", **part} for part in shape], "examples": [[60, 60]]}
+        super().__init__(Whole(1, COUNT_MOST), least=2, most=2, metadata=metadata)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[int]:
+        pair = super()._deserialize(value, attr, data, **kwargs)
+        if pair[1] > DAY:
+            raise ValidationError(f"must be [count, seconds], seconds at most {DAY}")
+        return pair
+
+
 class Limits(Incoming):
     """Rate limits of a site in place of the defaults: [count, seconds]."""
 
-    site = fields.List(Whole(1, 10_000_000), metadata={"minItems": 2, "maxItems": 2})
-    author = fields.List(Whole(1, 10_000_000), metadata={"minItems": 2, "maxItems": 2})
-    prefix = fields.List(Whole(1, 10_000_000), metadata={"minItems": 2, "maxItems": 2})
-
-    @validates_schema
-    def _pairs(self, data: dict[str, Any], **_: Any) -> None:
-        for name, pair in data.items():
-            if len(pair) != 2 or pair[1] > 86_400:
-                raise ValidationError({name: ["must be [count, seconds], seconds at most 86400"]})
+    site = Quota()
+    author = Quota()
+    prefix = Quota()
 
 
 _SITE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
@@ -185,13 +189,7 @@ class NewSite(Incoming):
 
     name = SiteName(required=True)
     title = Text(least=1, most=TITLE_MOST, required=True)
-    origins = fields.List(
-        Origin(),
-        load_default=list,
-        validate=validate.Length(max=50, error="must hold at most 50 origins"),
-        metadata={"description": "Origins of its pages"},
-        error_messages=_LIST,
-    )
+    origins = Items(Origin(), most=50, load_default=list, metadata={"description": "Origins of its pages"})
     limits = fields.Nested(Limits, load_default=dict, error_messages=_OBJECT)
 
 
@@ -199,9 +197,7 @@ class SiteChange(Incoming):
     """What changes about a site; a member that is left out stays."""
 
     title = Text(least=1, most=TITLE_MOST)
-    origins = fields.List(
-        Origin(), validate=validate.Length(max=50, error="must hold at most 50 origins"), error_messages=_LIST
-    )
+    origins = Items(Origin(), most=50)
     limits = fields.Nested(Limits, error_messages=_OBJECT)
 
 
@@ -209,10 +205,7 @@ class NewKey(Incoming):
     """A secret key of a site."""
 
     name = Text(least=1, most=NAME_MOST, load_default="key")
-    scopes = fields.List(
-        Choice(SCOPES), load_default=lambda: list(SCOPES), metadata={"minItems": 1}, error_messages=_LIST,
-        validate=validate.Length(min=1, max=len(SCOPES), error="must hold 1 to 3 scopes"),
-    )  # fmt: skip
+    scopes = Items(Choice(SCOPES), least=1, most=len(SCOPES), load_default=lambda: list(SCOPES))
     expires_in_days = Whole(1, 3650, allow_none=True, load_default=None)
 
 
@@ -227,13 +220,7 @@ class NewModerator(Incoming):
     """A moderator's token: what it may do in which sites; a site of null means every site."""
 
     name = Text(least=1, most=NAME_MOST, required=True)
-    rights = fields.List(
-        fields.Nested(Right),
-        required=True,
-        metadata={"minItems": 1},
-        validate=validate.Length(min=1, max=100, error="must hold 1 to 100 rights"),
-        error_messages=_LIST,
-    )
+    rights = Items(fields.Nested(Right), least=1, most=100, required=True)
     expires_in_days = Whole(1, 3650, allow_none=True, load_default=None)
 
 
@@ -274,7 +261,7 @@ class Policy(Incoming):
 class Listing(Incoming):
     """Paging of a list."""
 
-    limit = Whole(1, PAGE_MOST, load_default=PAGE)
+    limit = Whole(1, PAGE_MOST, text=True, load_default=PAGE)
     cursor = Text(most=500, load_default=None, metadata={"description": "From the Link field or `next_cursor`"})
 
 
@@ -293,13 +280,17 @@ class CountsQuery(Incoming):
     """Pages whose comments are counted, 100 at most."""
 
     site = SiteName(required=True)
-    url = fields.List(Text(least=1, most=2048), load_default=list)
-    thread_key = fields.List(Text(least=1, most=KEY_MOST), load_default=list)
+    url = Items(Text(least=1, most=2048), most=COUNTED_MOST, load_default=list)
+    thread_key = Items(Text(least=1, most=KEY_MOST), most=COUNTED_MOST, load_default=list)
 
     @validates_schema
     def _some(self, data: dict[str, Any], **_: Any) -> None:
-        if not 1 <= len(data["url"]) + len(data["thread_key"]) <= 100:
+        if not 1 <= len(data["url"]) + len(data["thread_key"]) <= COUNTED_MOST:
             raise ValidationError({"url": ["give 1 to 100 pages by url or thread_key"]})
+
+
+_SHARE = r"0(\.[0-9]{1,9})?|1(\.0{1,9})?"
+SCORE_BAND = rf"(?P<label>{'|'.join(LABELS)}):(?P<low>{_SHARE})-(?P<high>{_SHARE})"
 
 
 class QueueQuery(Listing):
@@ -310,7 +301,7 @@ class QueueQuery(Listing):
     score = Text(
         most=60,
         metadata={
-            "pattern": "^(" + "|".join(LABELS) + r"):(0(\.\d+)?|1(\.0+)?)-(0(\.\d+)?|1(\.0+)?)$",
+            "pattern": "^" + SCORE_BAND.replace("?P<", "?<") + "$",
             "description": "A band of a label's score, such as toxicity:0.5-0.9",
         },
     )

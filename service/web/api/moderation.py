@@ -1,5 +1,6 @@
 """The moderators' routes: the queue, the review of a comment, and decisions."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from classifier import Model
 from service.domain import text
 from service.domain.lifecycle import Action, Actor
-from service.domain.policy import LABELS, Reason
+from service.domain.policy import LABELS, REVIEW_REASONS, Reason
 from service.store import comments, queue
 from service.store.queue import Filter, Flagged, Review
 from service.web import paging, schemas
@@ -19,6 +20,7 @@ from service.web.services import Services
 routes = Routes("moderation")
 
 SPOKE = 6  # words shown for and against a label
+_BAND = re.compile(schemas.SCORE_BAND, re.ASCII)
 
 
 @routes.add("GET", "/v1/queue", Right.VIEW, query=schemas.QueueQuery(), answers={200: schemas.Queue()})
@@ -83,9 +85,14 @@ def decide(
 
 
 def _reason(action: Action, given: str | None, before: str | None) -> Reason | None:
-    """What is noted as the reason: none for a published comment, the one given, or the one it was flagged for."""
+    """What is noted as the reason: none for a published comment, the one given, or the one it was flagged for.
+
+    What only explains why a person had to look (no score, its language ...) is no reason to reject.
+    """
     if action is Action.PUBLISH:
         return None
+    if given is None and action is Action.REJECT and before not in REVIEW_REASONS:
+        return Reason.OTHER
     return Reason(given or before or Reason.OTHER)
 
 
@@ -114,18 +121,13 @@ def _band(given: str | None) -> tuple[str, float, float] | None:
     """A band such as toxicity:0.5-0.9. Raises Problem."""
     if given is None:
         return None
-    label, _, band = given.partition(":")
-    low, _, high = band.partition("-")
-    try:
-        found = (label, float(low), float(high))
-    except ValueError:
-        found = ("", 1.0, 0.0)
-    if found[0] not in LABELS or not 0 <= found[1] <= found[2] <= 1:
+    found = _BAND.fullmatch(given)
+    if found is None or float(found["low"]) > float(found["high"]):
         detail = "must be LABEL:LOW-HIGH, such as toxicity:0.5-0.9"
         raise Problem(
             "validation-error", f"score {detail}.", [{"detail": detail, "parameter": "score", "code": "invalid"}]
         )
-    return found
+    return found["label"], float(found["low"]), float(found["high"])
 
 
 def item(comment: Flagged) -> dict[str, Any]:
@@ -188,7 +190,7 @@ def spoke(model: Model | None, comment: Flagged) -> list[dict[str, Any]]:
 
 def _words(model: Model, body: str, label: str) -> dict[str, Any]:
     words = model.explain(body, label, top=SPOKE * 2).words
-    shown = [{"text": w.text, "start": w.start, "end": w.end, "weight": w.weight} for w in words]
+    shown = [{"text": w.text, "start": w.start, "end": w.end, "weight": w.log_odds} for w in words]
     return {
         "for_": [word for word in shown if word["weight"] > 0][:SPOKE],
         "against": [word for word in shown if word["weight"] < 0][:SPOKE],

@@ -42,6 +42,7 @@ def list_comments(call: Call) -> Answer:
     thread = _thread(call, site)
     headers = {"Cache-Control": PAGE_CACHE, **_cors(site)}
     if thread is None:
+        paging.place(call.services.keys, "no thread", call.query["cursor"])  # no cursor is of this list
         return _unchanged('"none"', headers) or Answer(_empty(), 200, {**headers, "ETag": '"none"'})
     etag = _etag(thread, call.query)
     headers |= {"Last-Modified": http_date(thread.changed_at)}

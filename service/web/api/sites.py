@@ -143,7 +143,7 @@ def put_policy(call: Call, site: str) -> Answer:
     """Put a policy in force; the next comment is judged by it."""
     found = _site(call, site)
     by = call.caller.token and call.caller.token.id
-    with call.services.database.connection() as connection:
+    with call.services.database.transaction() as connection:
         version = sites.add_policy(connection, found.id, call.body, by)
     return Answer(_policy(version, call.body))
 

@@ -1,0 +1,90 @@
+"""Labels, rules and records in moderators' words."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from service.web.pages import percent
+
+#: Reasons and labels of scores, as headings and choices.
+NAMES: Mapping[str, str] = {
+    "spam": "Advertising",
+    "toxicity": "Toxic",
+    "severe_toxicity": "Very toxic",
+    "obscene": "Obscene",
+    "threat": "Threat",
+    "insult": "Insult",
+    "identity_attack": "Attack on identity",
+    "closed_thread": "Closed discussion",
+    "too_many_links": "Many links",
+    "repeat": "Repeated text",
+    "language": "Language not known",
+    "no_score": "No score",
+    "held": "Changed while held",
+    "off_topic": "Off topic",
+    "other": "Other",
+}
+_DOMAINS = {"free": "a large mail provider", "disposable": "a throw-away mail provider", "own": "a domain of its own"}
+
+
+def why(view: Mapping[str, Any]) -> list[str]:
+    """Why a comment waits, as sentences: what the policy saw, and who put it back."""
+    judged = next((made for made in reversed(view["decisions"]) if made.actor == "policy"), None)
+    sentences = ["A moderator put it back into the queue."] if view["rule"] == "moderator" else []
+    if judged is not None and judged.rule in _RULES:
+        sentences.append(_RULES[judged.rule](judged.saw))
+    if view["waiting"]:
+        sentences.append("Its author changed it, and the new text is still to be judged.")
+    return sentences or ["Nothing is noted about why it waits."]
+
+
+def _scored(saw: Mapping[str, Any]) -> str:
+    worst = saw["label"]
+    others = [label for label in saw["over"] if label != worst]
+    first = f"The score for “{NAMES[worst]}” is {percent(saw['score'])}: more than this site publishes unread."
+    if not others:
+        return first
+    return f"{first} So {'is' if len(others) == 1 else 'are'} " + ", ".join(
+        f"“{NAMES[label]}” ({percent(saw['over'][label])})" for label in others
+    ) + "."  # fmt: skip
+
+
+def _links(saw: Mapping[str, Any]) -> str:
+    return f"It holds {saw['links']} links; this site lets {saw['allowed']} pass."
+
+
+def _repeated(saw: Mapping[str, Any]) -> str:
+    return f"The same text was posted {times(saw['repeats'])} in the {saw['hours']} hours before."
+
+
+def _language(saw: Mapping[str, Any]) -> str:
+    return f"The classifier has no opinion on its language ({saw['language']}), so a person has to read it."
+
+
+_RULES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "score_flags": _scored,
+    "score_rejects": _scored,
+    "too_many_links": _links,
+    "repeat": _repeated,
+    "language": _language,
+    "no_score": lambda _: "It could not be scored.",
+    "tried_too_often": lambda _: "Scoring it failed several times.",
+    "closed_thread": lambda _: "The discussion was closed before it could be judged.",
+    "held": lambda _: "It was waiting for a moderator when its author changed it.",
+}
+
+
+def record(view: Mapping[str, Any]) -> str:
+    """How the author fared so far, in one line."""
+    author = view["author"]
+    counts = dict(author["comments"])
+    counts[view["status"]] = counts.get(view["status"], 1) - 1  # without this one
+    parts = [f"{n:,} {state}" for state, n in counts.items() if n > 0]
+    domain = _DOMAINS.get(author["domain_class"] or "", "an unknown mail provider")
+    known = f"Earlier here: {', '.join(parts)}." if parts else "First comment here."
+    vouched = " The website vouches for the author." if author["verified"] else ""
+    return f"{known} Writes from {domain}.{vouched}"
+
+
+def times(n: int) -> str:
+    """How often."""
+    return "once" if n == 1 else "twice" if n == 2 else f"{n:,} times"
