@@ -43,6 +43,8 @@ class Keys:
             raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         except (ValueError, UnicodeEncodeError):
             return None
+        if _base64(raw) != text:
+            return None  # the decoder passes over strange characters; a signed text has one form
         payload, signature = raw[:-16], raw[-16:]
         good = hmac.digest(self.of(purpose), payload, sha256)[:16]
         return payload if hmac.compare_digest(signature, good) else None
@@ -65,7 +67,7 @@ def token_id(token: str) -> str | None:
     """The id inside a token; None when `token` does not look like one of ours."""
     head, _, secret = token.rpartition("_")
     prefix, _, name = head.rpartition("_")
-    if prefix not in PREFIXES.values() or len(name) != 10 or len(secret) != 32:
+    if prefix not in PREFIXES.values() or len(name) != 10 or len(secret) != 32 or not set(name) <= set(_ALPHABET):
         return None
     return name
 

@@ -5,9 +5,11 @@ Nothing else reads the environment. `docs/operator/settings.md` shows this table
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,7 +75,11 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 def _public_url(value: str) -> str:
     parts = urlsplit(_url("http", "https")(value))
-    if not parts.hostname or parts.query or parts.fragment:
+    try:
+        wrong = parts.port == 0 or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment
+    except ValueError:  # no port
+        wrong = True
+    if wrong:
         raise ValueError("must be the service's own address without query, for example https://comments.example.org")
     return value.rstrip("/")
 
@@ -84,38 +90,44 @@ def _words(value: str) -> tuple[str, ...]:
 
 def _quota(value: str) -> tuple[int, int]:
     count, _, seconds = value.partition("/")
-    if not (count.isdigit() and seconds.isdigit() and int(count) > 0 and 0 < int(seconds) <= 86_400):
+    plain = value.isascii() and count.isdigit() and seconds.isdigit() and len(value) < 20
+    if not (plain and int(count) > 0 and 0 < int(seconds) <= 86_400):
         raise ValueError("must be COUNT/SECONDS, for example 30/60 for 30 comments a minute")
     return int(count), int(seconds)
 
 
 def _secret(value: str) -> bytes:
-    """At least 32 random bytes, in base64url or hexadecimal; refuses the short, the known and the monotonous."""
-    try:
-        raw = (
-            bytes.fromhex(value)
-            if len(value) % 2 == 0 and _is_hex(value)
-            else base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
-        )
-    except (binascii.Error, ValueError):
-        raise ValueError("must be 32 random bytes or more in base64url or hexadecimal") from None
+    """At least 32 random bytes, in base64url or hexadecimal; refuses the short, words and the monotonous."""
+    hexadecimal = len(value) % 2 == 0 and _HEX.fullmatch(value) is not None
+    raw = bytes.fromhex(value) if hexadecimal else _unbase64(value)
+    if raw is None:
+        raise ValueError("must be 32 random bytes or more in base64url or hexadecimal")
     if len(raw) < 32:
         raise ValueError("is too short: take 32 random bytes or more, for example from `openssl rand -hex 32`")
-    if len(set(raw)) < 12:
+    words = not hexadecimal and value in (value.lower(), value.upper())  # in base64 chance mixes the two
+    steps = {(after - before) % 256 for before, after in pairwise(raw)}
+    if words or len(set(raw)) < 12 or len(steps) == 1:
         raise ValueError("is not random: take one from `openssl rand -hex 32`")
     return raw
 
 
-def _is_hex(value: str) -> bool:
-    return all(character in "0123456789abcdefABCDEF" for character in value)
+_HEX = re.compile(r"[0-9a-fA-F]*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+
+
+def _unbase64(value: str) -> bytes | None:
+    """What `value` holds in base64 of either alphabet; None when it is none. The decoder alone passes over strangers."""
+    if _BASE64.fullmatch(value) is None:
+        return None
+    try:
+        return base64.urlsafe_b64decode(value.rstrip("=") + "=" * (-len(value.rstrip("=")) % 4))
+    except binascii.Error:
+        return None
 
 
 def _public_key(value: str) -> bytes:
-    try:
-        raw = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
-    except (binascii.Error, ValueError):
-        raw = b""
-    if len(raw) != 32:
+    raw = _unbase64(value)
+    if raw is None or len(raw) != 32:
         raise ValueError("must be an X25519 public key, 32 bytes in base64url, as `python -m service keys` prints it")
     return raw
 
@@ -242,6 +254,8 @@ class Settings:
                 values[attribute] = None if given is None else setting.read(given)
             except ValueError as error:
                 problems.append(f"{setting.name} {error}.")
+        if values.get("secret_key") and values["secret_key"] == values.get("index_key"):
+            problems.append("COMITY_INDEX_KEY is the same as COMITY_SECRET_KEY: make another one.")
         problems += _unknown(environ)
         if problems:
             raise SettingsError(problems)

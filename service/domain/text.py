@@ -84,9 +84,13 @@ for _scheme in ("ftp:", "mailto:", "//"):
     _linkify.add(_scheme, None)
 
 
+#: Longer than any URL we take: not looked through for links, which takes a time that grows with the square.
+_LONG = re.compile(r"\S{2049,}")
+
+
 def parts(text: str) -> list[Part]:
     """`text` cut into plain and linked parts; joined they are `text` again."""
-    found = _linkify.match(text) or []
+    found = _linkify.match(_LONG.sub(lambda run: " " * len(run[0]), text)) or []
     cut: list[Part] = []
     at = 0
     for match in found:

@@ -1,0 +1,196 @@
+"""Text: what it may hold, how it is calmed, when two are the same, and how it becomes parts of a page."""
+
+import re
+import time
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from service.domain import text as rules
+from service.web.api.published import html
+
+BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+bidi_text = st.text(st.sampled_from(BIDI + "ab \n\u05d0\u0627"), max_size=40)
+any_text = st.text(max_size=200)
+words = st.text("abcdefghijklmnopqrstuvwxyzäöüßéñ", min_size=1, max_size=8)
+linkish = st.lists(
+    st.sampled_from(
+        [
+            "http://", "https://", "HTTP://", "ftp://", "javascript:", "data:", "mailto:", "//", "www.", "example.com", "пример.рф",
+            "x@y.example", "127.0.0.1", ":80", "/", "?", "#", "&", "<", ">", '"', "'", "(", ")", "[", "]", ".", ",", "\n", " ", "\u202e",
+            "%", "\\", "`", "a", "☃", "\u200b", "..", "]]>", "http://example.com", "HTTPS://EXAMPLE.com/a_(b)", "\U0001f600",
+        ]
+    ),
+    max_size=20,
+).map("".join)  # fmt: skip
+
+
+# What may come in ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [0, 1, 8, 11, 12, 14, 31, 127, 128, 133, 159, 0xD800, 0xDFFF, 0xFDD0, 0xFDEF, 0xFFFE, 0xFFFF])
+def test_controls_surrogates_and_noncharacters_are_named_with_their_place(code: int) -> None:
+    """The place counts from one."""
+    found = rules.forbidden(f"abc{chr(code)}")
+    assert found is not None
+    assert "character 4" in found
+
+
+@given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn"), include_characters="\n\r\t")))
+def test_everything_else_may_come_in(text: str) -> None:
+    """Line breaks, tabs, all letters, marks, symbols and formats."""
+    assert rules.forbidden(text) is None
+
+
+# Bidirectional controls ----------------------------------------------------------------------------------------------
+
+
+@given(bidi_text)
+@example("\u2067\u202e")
+@example("\u202c\u2069")
+@example("\u2066\u202a\u2069\u202c")
+def test_calm_twice_is_calm_once(text: str) -> None:
+    """It is idempotent."""
+    assert rules.calm(rules.calm(text)) == rules.calm(text)
+
+
+@given(bidi_text)
+def test_after_calm_every_line_is_balanced_and_nothing_overrides(text: str) -> None:
+    """What a line opens it closes, in order; no override is left; nothing but bidirectional controls was touched."""
+    closes = {"\u202a": "\u202c", "\u202b": "\u202c", "\u2066": "\u2069", "\u2067": "\u2069", "\u2068": "\u2069"}
+    calmed = rules.calm(text)
+    for line in calmed.split("\n"):
+        open_: list[str] = []
+        for character in line:
+            assert character not in "\u202d\u202e"
+            if character in closes:
+                open_.append(closes[character])
+            elif character in "\u202c\u2069":
+                assert open_.pop() == character
+        assert open_ == []
+
+    def plain(text: str) -> str:
+        return "".join(character for character in text if character not in BIDI)
+
+    assert plain(calmed) == plain(text)
+
+
+@given(any_text.filter(lambda text: not any(character in BIDI for character in text)))
+def test_calm_leaves_other_text_alone(text: str) -> None:
+    """Bodies are stored as they were sent."""
+    assert rules.calm(text) == text
+
+
+# When two texts are the same -----------------------------------------------------------------------------------------
+
+
+@given(st.lists(words, min_size=1, max_size=8), st.data())
+def test_case_spaces_and_punctuation_do_not_matter(some: list[str], data: st.DataObject) -> None:
+    """However the words are cased, spaced and pointed, the digest is the same."""
+    spaces = st.text(" \t\n\u00a0.,!?-–…\"'", min_size=1, max_size=3)
+
+    def shown(word: str) -> str:
+        return data.draw(st.sampled_from([word, word.upper(), word.title(), unicodedata.normalize("NFD", word)]))
+
+    def composed(text: str) -> str:
+        return unicodedata.normalize("NFC", text)
+
+    other = "".join(composed(shown(word)) + data.draw(spaces) for word in some)
+    assert rules.digest(other) == rules.digest(" ".join(some))
+
+
+@given(any_text)
+def test_unicode_forms_do_not_matter(text: str) -> None:
+    """Composed and decomposed are the same text."""
+    assert rules.digest(unicodedata.normalize("NFD", text)) == rules.digest(unicodedata.normalize("NFC", text))
+
+
+def test_other_words_or_another_order_are_another_text() -> None:
+    """Also where words run together, and where there is nothing but signs."""
+    texts = ["one two", "two one", "onetwo", "one", "", "!!!", "???", "☃", "1 2", "12"]
+    assert len({rules.digest(text) for text in texts}) == len(texts)
+    assert rules.digest("a\ud800b") != rules.digest("a b c")
+
+
+# Parts of a page -----------------------------------------------------------------------------------------------------
+
+
+@given(linkish | any_text)
+def test_parts_join_to_the_original_and_link_to_the_web_only(text: str) -> None:
+    """Nothing is lost, added or moved; an href is http or https, and breaks out of no attribute or tag once escaped."""
+    found = rules.parts(text)
+    assert "".join(part.text for part in found) == text
+    for part in found:
+        assert part.href is None or part.href.lower().startswith(("http://", "https://"))
+        assert part.text
+    assert rules.count_links(text) == sum(part.href is not None for part in found)
+
+
+_TAG = re.compile(r'<br>\n|<a href="https?://[^"<>]*" rel="nofollow ugc noopener noreferrer">|</a>', re.IGNORECASE)
+
+
+@given(linkish | any_text)
+def test_html_of_any_text_has_our_tags_and_no_others(text: str) -> None:
+    """Take our line breaks and links away, and no < > or quote is left."""
+    rest = _TAG.sub("", html(text))
+    assert not set(rest) & set("<>\"'")
+
+
+@pytest.mark.parametrize("scheme", ["javascript:alert(1)", "data:text/html,x", "vbscript:x", "ftp://x.example", "mailto:a@b.example", "//x.example", "file:///etc"])
+def test_other_schemes_are_text(scheme: str) -> None:
+    """However they are written."""
+    for text in (scheme, scheme.upper(), f" {scheme} ", f"({scheme})"):
+        assert all(part.href is None or part.href.startswith("http") for part in rules.parts(text))
+        assert not any((part.href or "").lower().startswith(scheme.split(":")[0] + ":") for part in rules.parts(text))
+
+
+# Masking -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ann@leak.example", "ANN@LEAK.EXAMPLE", "a.b+c-d_e@sub.leak.example", "o'hara@leak.example", "ü@leäk.example", "1@2.example", "x" * 64 + "@leak.example"],
+)
+@pytest.mark.parametrize("around", ["{}", "<{}>", "({})", "mail {} now", "mailto:{}", "a,{};b", '"{}"', "{}.", "{}\n{}", "[{}]", "{}?subject=x"])
+def test_addresses_are_masked_wherever_they_stand(address: str, around: str) -> None:
+    """Nothing of the domain is left, and what stands around mostly stays."""
+    masked = rules.mask(around.replace("{}", address))
+    assert "@" not in masked
+    assert "leak.example" not in masked.lower()
+    assert "[address hidden]" in masked
+
+
+@given(any_text)
+def test_masking_twice_is_masking_once(text: str) -> None:
+    """And text without an @ stays as it is."""
+    assert rules.mask(rules.mask(text)) == rules.mask(text)
+    plain = text.replace("@", "")
+    assert rules.mask(plain) == plain
+
+
+# Time ----------------------------------------------------------------------------------------------------------------
+
+EVIL = [
+    "http://a.b/" + "(" * 19_000, "a." * 10_000, "http://" * 2_800, "@" * 20_000, "x@" * 10_000, "www." * 5_000,
+    "a.com" + "." * 19_000, "http://a.com/" + "*" * 19_000, "http://a.com/" + "?!" * 9_000, "//" * 10_000, "-" * 20_000,
+    "a-" * 9_990 + ".com", "http://a.b:" + "1" * 19_000, "\u202a" * 20_000, "https://x.y/" + "[]" * 9_000, "a:" * 10_000,
+    "http://" + "a." * 9_000, "'" * 20_000, "http://a.com/" + "'" * 9_000 + '"' * 9_000, "x" * 64 + "@" + "y." * 9_000,
+    ("a" * 64 + "@" + "b" * 60 + ".") * 150, "http://a.com?" * 1_500, "http://[" * 2_500, "\u0301" * 20_000, "ǰ" * 20_000,
+    "http://é.com/" * 1_500, "((((http://a.com))))" * 1_000, "mailto:" * 2_800, "a@b.c" * 4_000, "%" * 20_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", EVIL, ids=[f"{text[:12]!a}..." for text in EVIL])
+def test_no_text_takes_long(text: str) -> None:
+    """The longest body, made to make patterns stumble, takes a few hundredths of a second at most: best of three."""
+    best = 9.9
+    for _ in range(3):
+        begun = time.perf_counter()
+        rules.parts(text)
+        rules.mask(text)
+        rules.calm(text)
+        rules.digest(text)
+        best = min(best, time.perf_counter() - begun)
+    assert best < 0.25

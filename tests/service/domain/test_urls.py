@@ -1,0 +1,68 @@
+"""URLs: which name the same page, and whose origin they have."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.urls import origin, page_url
+from service.web.fields import is_web_url
+
+hosts = st.sampled_from(["blog.example", "BLOG.example", "xn--bcher-kva.example", "bücher.example", "127.0.0.1", "[2001:DB8::1]", "a"])
+ports = st.sampled_from(["", ":80", ":443", ":8080", ":1", ":65535"])
+pieces = st.text(st.sampled_from("abcZ019-._~!$&'()*+,;=:@/%20?éя "), max_size=20)
+queries = st.lists(
+    st.sampled_from(["a=1", "utm_source=x", "UTM_Medium=y", "fbclid=1", "b=", "c", "=", "&", "q=a%20b", "q=a+b", "gclid=", "é=ü", "a;b"]),
+    max_size=5,
+).map("&".join)
+urls = st.builds(
+    "{}://{}{}/{}{}{}".format,
+    st.sampled_from(["http", "https", "HTTPS"]),
+    hosts,
+    ports,
+    pieces,
+    queries.map(lambda query: f"?{query}" if query else ""),
+    st.sampled_from(["", "#", "#top", "#a?b=c"]),
+).filter(is_web_url)
+
+
+@given(urls)
+def test_a_page_url_is_its_own_page_url(url: str) -> None:
+    """It is idempotent, still a URL we take, and of the same origin."""
+    page = page_url(url)
+    assert page_url(page) == page
+    assert is_web_url(page)
+    assert origin(page) == origin(url)
+
+
+@given(urls)
+def test_fragments_and_tracking_parameters_name_no_page(url: str) -> None:
+    """Neither is left in a page's URL."""
+    page = page_url(url)
+    assert "#" not in page
+    query = page.partition("?")[2]
+    assert not any(pair.lower().startswith(("utm_", "fbclid", "gclid")) for pair in query.split("&"))
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("https://Blog.Example", "https://blog.example/"),
+        ("https://blog.example:443/a", "https://blog.example/a"),
+        ("http://blog.example:443/a", "http://blog.example:443/a"),
+        ("https://blog.example/A?b=1&utm_source=x&c=2#d", "https://blog.example/A?b=1&c=2"),
+        ("https://blog.example/?utm_source=x", "https://blog.example/"),
+        ("https://blog.example/?q=a%20b&utm_x=1", "https://blog.example/?q=a+b"),
+        ("https://blog.example/?q=a%20b", "https://blog.example/?q=a%20b"),
+        ("https://blog.example//a", "https://blog.example//a"),
+        ("http://[2001:DB8::1]:80/", "http://[2001:db8::1]/"),
+    ],
+)
+def test_these_urls_have_these_pages(url: str, page: str) -> None:
+    """Host in lower case, default port gone, the rest as it is but for tracking."""
+    assert page_url(url) == page
+
+
+@pytest.mark.parametrize("url", ["https://blog.example", "https://BLOG.example:443/x?y", "https://blog.example/#z"])
+def test_an_origin_is_scheme_host_and_port(url: str) -> None:
+    """A default port is left out."""
+    assert origin(url) == "https://blog.example"

@@ -1,0 +1,333 @@
+"""What everybody may read, and how it may be cached."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.service.web.asking import bodies, problem
+from tests.world import World
+
+PAGE_CACHE = "public, max-age=0, s-maxage=10, must-revalidate"
+
+
+def insert(world: World, page: str, how_many: int, root: UUID | None = None) -> list[UUID]:
+    """Published comments put straight into the tables, a second apart; all answer `root`, if one is given."""
+    ids = [uuid4() for _ in range(how_many)]
+    given = {"root": root, "ids": ids, "page": page, "site": world.site.id, "thread": uuid4(), "n": how_many}
+    with psycopg.connect(world.owner_url) as connection:
+        for statement in _INSERT:
+            connection.execute(statement, given)
+    return ids
+
+
+_INSERT = (
+    "INSERT INTO comity.thread (id, site_id, key) VALUES (%(thread)s, %(site)s, %(page)s) ON CONFLICT DO NOTHING",
+    "INSERT INTO comity.comment (id, site_id, thread_id, parent_id, root_id, depth, name, body, digest, state, "
+    "due_at, created_at, published_at) "
+    "SELECT u.id, t.site_id, t.id, %(root)s, coalesce(%(root)s, u.id), (%(root)s::uuid IS NOT NULL)::int, 'Ann', "
+    "'b' || u.n - 1, '', 'published', NULL, timestamptz '2026-01-01' + make_interval(secs => u.n), now() "
+    "FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS u (id, n), comity.thread t WHERE t.key = %(page)s",
+    "INSERT INTO comity.tree AS t SELECT root_id, thread_id, min(created_at), count(*) FROM comity.comment "
+    "WHERE id = ANY(%(ids)s) GROUP BY root_id, thread_id "
+    "ON CONFLICT (root_id) DO UPDATE SET published = t.published + excluded.published",
+    "UPDATE comity.thread SET published = published + %(n)s WHERE key = %(page)s",
+)
+
+
+def follow(world: World, page: str, **query: Any) -> list[TestResponse]:
+    """All pages of a list, by the Link field."""
+    answers = [world.read(thread_key=page, **query)]
+    while link := answers[-1].headers.get("Link"):
+        found = re.fullmatch(r'<([^>]+)>; rel="next"', link)
+        assert found is not None
+        answers.append(world.request("GET", found[1]))
+        assert len(answers) < 100
+    return answers
+
+
+# What is shown -------------------------------------------------------------------------------------------------------
+
+SHOWN = {"id", "parent_id", "name", "website", "body", "html", "published_at", "edited", "removed", "replies"}
+THREAD = {"id", "key", "url", "title", "closed", "published"}
+
+
+def test_only_published_comments_are_shown(shared: World, page: str) -> None:
+    """Pending, flagged, rejected and withdrawn ones are nowhere in the answer, in neither view."""
+    thread = {"key": page}
+    shown = shared.published(thread=thread, body="Shown.")
+    shared.flagged(thread=thread)
+    shared.submit(thread=thread, body="score:spam=0.99 rejected")
+    gone = shared.published(thread=thread, body="Withdrawn.")
+    shared.settle()
+    shared.request("DELETE", f"/v1/comments/{gone['id']}", shared.secret_key)
+    shared.submit(thread=thread, body="Pending.")
+
+    for view in ("flat", "tree"):
+        answer = shared.read(thread_key=page, view=view)
+        assert [comment["id"] for comment in answer.json["comments"]] == [shown["id"]]
+        assert set(answer.json["comments"][0]) == SHOWN
+        assert set(answer.json["thread"]) == THREAD
+        assert answer.json["thread"]["published"] == 1
+
+
+def test_addresses_in_texts_are_masked(shared: World, page: str) -> None:
+    """An address in a name or a body is not shown, in body or html."""
+    body = "Write to Ann.Other+tag@mail.leak.example, or <bob@leak.example>."
+    shared.published(thread={"key": page}, name="ann@leak.example", body=body)
+    answer = shared.read(thread_key=page)
+    assert "leak.example" not in answer.text
+    shown = answer.json["comments"][0]
+    assert (shown["name"], shown["body"]) == ("[address hidden]", "Write to [address hidden], or <[address hidden]>.")
+
+
+def test_a_page_nobody_commented_on_is_empty(shared: World, page: str) -> None:
+    """200 with no thread, cacheable like any other; nothing is made by asking."""
+    answer = shared.read(thread_key=page)
+    assert answer.json == {"thread": None, "comments": [], "next_cursor": None, "truncated": False}
+    assert answer.headers["Cache-Control"] == PAGE_CACHE
+    assert answer.headers["ETag"] == '"none"'
+    assert shared.rows("SELECT FROM comity.thread WHERE key = %s", page) == []
+
+
+def test_trees_hold_replies_below_what_they_answer(shared: World, page: str) -> None:
+    """First comments in order, replies oldest first below each; flat is the order of arrival."""
+    thread = {"key": page}
+    one = shared.published(thread=thread, body="1")
+    two = shared.published(thread=thread, body="2")
+    below = shared.published(thread=thread, body="1.1", parent_id=one["id"])
+    shared.published(thread=thread, body="2.1", parent_id=two["id"])
+    shared.published(thread=thread, body="1.1.1", parent_id=below["id"])
+    shared.published(thread=thread, body="1.2", parent_id=one["id"])
+
+    def outline(comments: Any) -> list[Any]:
+        return [[comment["body"], outline(comment["replies"])] for comment in comments]
+
+    tree = shared.read(thread_key=page, view="tree").json["comments"]
+    assert outline(tree) == [["1", [["1.1", [["1.1.1", []]]], ["1.2", []]]], ["2", [["2.1", []]]]]
+    newest = shared.read(thread_key=page, view="tree", order="newest").json["comments"]
+    assert [comment["body"] for comment in newest] == ["2", "1"]
+    assert bodies(shared.read(thread_key=page)) == ["1", "2", "1.1", "2.1", "1.1.1", "1.2"]
+    assert bodies(shared.read(thread_key=page, order="newest")) == ["1.2", "1.1.1", "2.1", "1.1", "2", "1"]
+
+
+def test_a_reply_below_a_removed_reply_keeps_its_place(shared: World, page: str) -> None:
+    """The chain up to a published comment stands as tombstones; a removed leaf is simply gone."""
+    thread = {"key": page}
+    one = shared.published(thread=thread, body="1")
+    two = shared.published(thread=thread, body="1.1", parent_id=one["id"])
+    shared.published(thread=thread, body="1.1.1", parent_id=two["id"])
+    leaf = shared.published(thread=thread, body="1.2", parent_id=one["id"])
+    for made in (one, two, leaf):
+        assert shared.decide(made, "reject", reason="insult").status_code == 200
+
+    tree = shared.read(thread_key=page, view="tree").json["comments"]
+    assert [(one["removed"], one["body"]) for one in tree] == [(True, None)]
+    assert [(two["removed"], two["body"]) for two in tree[0]["replies"]] == [(True, None)]
+    assert [leaf["body"] for leaf in tree[0]["replies"][0]["replies"]] == ["1.1.1"]
+    assert bodies(shared.read(thread_key=page)) == ["1.1.1"]
+
+
+# Paging --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+@pytest.mark.parametrize("view", ["flat", "tree"])
+def test_pages_hold_every_comment_once_and_in_order(shared: World, page: str, view: str, order: str) -> None:
+    """23 comments by 5: five pages, the last one without a Link."""
+    insert(shared, page, 23)
+    answers = follow(shared, page, view=view, order=order, limit=5)
+    assert [len(answer.json["comments"]) for answer in answers] == [5, 5, 5, 5, 3]
+    expected = [f"b{number}" for number in range(23)]
+    found = [body for answer in answers for body in bodies(answer)]
+    assert found == (expected if order == "oldest" else expected[::-1])
+    assert len({answer.headers["ETag"] for answer in answers}) == 5
+
+
+def test_a_new_comment_moves_nothing_on_later_pages(shared: World, page: str) -> None:
+    """A cursor is a place, not a number: what is published meanwhile is neither doubled nor does it hide another."""
+    insert(shared, page, 6)
+    first = shared.read(thread_key=page, order="newest", limit=3)
+    shared.published(thread={"key": page}, body="Meanwhile.")
+    rest = shared.read(thread_key=page, order="newest", limit=3, cursor=first.json["next_cursor"])
+    assert bodies(first) + bodies(rest) == ["b5", "b4", "b3", "b2", "b1", "b0"]
+
+
+@pytest.mark.parametrize("other", [{"view": "tree"}, {"order": "newest"}, {"thread_key": "another"}])
+def test_a_cursor_belongs_to_its_list(shared: World, page: str, other: dict[str, str]) -> None:
+    """In another view, order or thread it is refused."""
+    insert(shared, page, 3)
+    insert(shared, "another", 1)
+    cursor = shared.read(thread_key=page, limit=1).json["next_cursor"]
+    problem(shared.read(**{"thread_key": page, "limit": 1, "cursor": cursor, **other}), "validation-error", "cursor")
+
+
+def test_a_tree_too_large_is_cut_and_says_so(shared: World, page: str) -> None:
+    """A thousand comments of one tree at most, marked; smaller trees around it stay whole, on pages of their own."""
+    first = insert(shared, page, 2)
+    insert(shared, page, 1100, root=first[1])
+
+    small, large = follow(shared, page, view="tree", limit=10)
+
+    assert [len(small.json["comments"]), small.json["truncated"]] == [1, False]
+    tree = large.json["comments"]
+    assert [len(tree), len(tree[0]["replies"]), large.json["truncated"]] == [1, 999, True]
+
+
+# Caching -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_who_holds_the_answer_gets_304(shared: World, page: str) -> None:
+    """A strong ETag, alone or among others, for the same part; no body, and the same fields for caches."""
+    shared.published(thread={"key": page})
+    first = shared.read(thread_key=page)
+    etag = first.headers["ETag"]
+    assert re.fullmatch(r'"[!-~]+"', etag)
+    assert first.headers["Cache-Control"] == PAGE_CACHE
+    assert "Set-Cookie" not in first.headers
+    assert datetime.now(UTC) - parsedate_to_datetime(first.headers["Last-Modified"]) < timedelta(minutes=1)
+
+    for held in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+        again = shared.request(
+            "GET", "/v1/comments", query_string={"site": "blog", "thread_key": page}, headers={"If-None-Match": held}
+        )
+        assert (again.status_code, again.data) == (304, b"")
+        for name in ("ETag", "Cache-Control", "Vary", "Content-Security-Policy"):
+            assert again.headers.get(name) == first.headers.get(name)
+    other = shared.request(
+        "GET", "/v1/comments", query_string={"site": "blog", "thread_key": page, "view": "tree"},
+        headers={"If-None-Match": etag},
+    )  # fmt: skip
+    assert other.status_code == 200
+
+
+def test_every_visible_change_changes_the_etag_and_nothing_else_does(shared: World, page: str) -> None:
+    """Publishing, editing, removing, closing and naming do; submitting, flagging and a decision on hidden text do not."""
+    thread = {"key": page}
+    made = shared.published(thread=thread)
+    held = shared.submit(thread=thread, body="score:toxicity=0.8")
+    thread_id = shared.read(thread_key=page).json["thread"]["id"]
+
+    def edit() -> None:
+        shared.request("PATCH", f"/v1/comments/{made['id']}", shared.secret_key, {"body": "Changed."})
+
+    def close() -> None:
+        shared.request("PATCH", f"/v1/threads/{thread_id}", shared.secret_key, {"closed": True})
+
+    def name() -> None:
+        shared.request("PATCH", f"/v1/threads/{thread_id}", shared.secret_key, {"title": "Named"})
+
+    def withdraw() -> None:
+        shared.request("DELETE", f"/v1/comments/{made['id']}", shared.secret_key)
+
+    steps = [
+        (lambda: shared.submit(thread=thread, body="score:spam=0.99"), False),
+        (lambda: shared.settle(), False),
+        (lambda: shared.decide(held, "reject"), False),
+        (lambda: shared.decide(held, "publish"), True),
+        (edit, False),
+        (lambda: shared.settle(), True),
+        (close, True),
+        (name, True),
+        (lambda: shared.decide(held, "flag"), True),
+        (withdraw, True),
+    ]
+    seen = [shared.read(thread_key=page).headers["ETag"]]
+    for step, visible in steps:
+        step()
+        etag = shared.read(thread_key=page).headers["ETag"]
+        assert (etag not in seen) is visible
+        seen.append(etag)
+
+
+def test_the_same_etag_means_the_same_bytes(shared: World, page: str) -> None:
+    """Two readers at different times, and one with the site's key, get equal answers."""
+    shared.published(thread={"key": page})
+    query = {"site": "blog", "thread_key": page}
+    anonymous = shared.request("GET", "/v1/comments", query_string=query)
+    shared.submit(thread={"key": page})
+    keyed = shared.request("GET", "/v1/comments", shared.secret_key, query_string=query)
+    assert (anonymous.data, anonymous.headers["ETag"]) == (keyed.data, keyed.headers["ETag"])
+
+
+def test_pages_of_the_sites_own_origins_may_read_it(shared: World, page: str) -> None:
+    """The exact origin is echoed; any other gets nothing, and caches are told that the answer varies."""
+    shared.published(thread={"key": page})
+    for origin, allowed in (
+        ("https://blog.example", "https://blog.example"),
+        ("https://evil.example", None),
+        ("https://blog.example.evil.example", None),
+        ("http://blog.example", None),
+        ("null", None),
+        (None, None),
+    ):
+        headers = {} if origin is None else {"Origin": origin}
+        answer = shared.request("GET", f"/v1/comments?site=blog&thread_key={page}", headers=headers)
+        assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+        assert "Origin" in answer.headers["Vary"]
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+# Counts --------------------------------------------------------------------------------------------------------------
+
+
+def count(world: World, *pairs: tuple[str, str], **headers: str) -> TestResponse:
+    """Published comments of pages."""
+    return world.request("GET", "/v1/threads/counts", query_string=[("site", "blog"), *pairs], headers=headers)
+
+
+def test_counts_say_how_many_are_published(shared: World, page: str) -> None:
+    """By URL, in any of its forms, and by key; 0 for unknown pages, and for what is not published."""
+    url = f"https://blog.example/{page}"
+    for _ in range(2):
+        shared.published(thread={"key": page, "url": url})
+    shared.flagged(thread={"key": page})
+    shared.flagged(thread={"key": f"{page}-held"})
+
+    answer = count(
+        shared, ("url", url), ("url", f"{url}?utm_medium=x#c"), ("url", "https://blog.example/never"),
+        ("thread_key", page), ("thread_key", f"{page}-held"), ("url", "not a url"),
+    )  # fmt: skip
+
+    assert answer.json == {
+        "urls": {url: 2, f"{url}?utm_medium=x#c": 2, "https://blog.example/never": 0, "not a url": 0},
+        "thread_keys": {page: 2, f"{page}-held": 0},
+    }
+    assert answer.headers["Cache-Control"] == "public, max-age=60"
+    assert count(shared, ("thread_key", page)).json["thread_keys"] == {page: 2}
+
+
+def test_counts_answer_304_until_one_changes(shared: World, page: str) -> None:
+    """The ETag names the numbers."""
+    made = shared.published(thread={"key": page})
+    first = count(shared, ("thread_key", page))
+    etag = first.headers["ETag"]
+    assert count(shared, ("thread_key", page), **{"If-None-Match": etag}).status_code == 304
+    shared.decide(made, "reject", reason="other")
+    again = count(shared, ("thread_key", page), **{"If-None-Match": etag})
+    assert (again.status_code, again.json["thread_keys"]) == (200, {page: 0})
+
+
+def test_a_hundred_pages_are_counted_at_once_and_no_more(shared: World) -> None:
+    """1 to 100 pages, keys and URLs together."""
+    pairs = [("thread_key" if n % 2 else "url", f"https://blog.example/{n}") for n in range(101)]
+    assert count(shared, *pairs[:100]).status_code == 200
+    problem(count(shared, *pairs), "validation-error", "url")
+    problem(count(shared), "validation-error", "url")
+
+
+def test_other_sites_comments_are_not_shown_or_counted(shared: World, page: str) -> None:
+    """The same key in another site is another thread."""
+    _, other = shared.add_site(f"site-{page}")
+    shared.request("POST", "/v1/comments", other, shared.comment(thread={"key": page}))
+    shared.settle()
+    assert shared.read(thread_key=page).json["thread"] is None
+    assert count(shared, ("thread_key", page)).json["thread_keys"] == {page: 0}
+    theirs = shared.read(site=f"site-{page}", thread_key=page)
+    assert len(theirs.json["comments"]) == 1
+    assert "Vary" not in theirs.headers
