@@ -4,7 +4,7 @@
     model = load()
     scores = model.score(["a comment", "another"])
 
-Scoring needs numpy (and py3langid for the language); scikit-learn is for training only.
+Scoring needs numpy (and fasttext for the language); scikit-learn is for training only.
 """
 
 from classifier.artifact import ModelError

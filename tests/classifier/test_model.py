@@ -84,6 +84,11 @@ def test_a_model_says_who_it_is(model: Model) -> None:
     assert load(str(DEFAULT)).version == model.version
 
 
+def test_the_card_is_about_the_shipped_model(model: Model) -> None:
+    """Who retrains also writes the new version, and with it the new figures, into the card."""
+    assert f"`{model.version}`" in (DEFAULT.parent / "CARD.md").read_text(encoding="utf-8")
+
+
 def test_the_shipped_model_is_small() -> None:
     """The files of the model take at most 3 MB together."""
     assert sum(path.stat().st_size for path in DEFAULT.parent.iterdir()) <= 3 << 20
