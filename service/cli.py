@@ -27,13 +27,13 @@ def web() -> None:
 @main.command()
 def worker() -> None:
     """Judge comments when a ring says that there are some."""
-    _become("workers", "worker")
+    _become("workers.worker")
 
 
 @main.command()
 def relay() -> None:
     """Ring for due comments, and judge them when no worker does."""
-    _become("workers", "relay")
+    _become("workers.relay")
 
 
 @main.command()

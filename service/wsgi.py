@@ -1,12 +1,10 @@
 """The application as a web server's process starts it."""
 
-import ctypes
 import os
-import signal
-import sys
 
 from service import failpoints, log
 from service.app import create_app
+from service.parent import end_with_parent
 from service.settings import Settings
 from service.store.database import Database
 from service.web import metrics
@@ -16,7 +14,7 @@ _log = log.get(__name__)
 
 def application() -> object:
     """The application of one web process; called by granian inside that process."""
-    _end_with_parent()
+    end_with_parent()  # else it would hold the port for ever
     failpoints.arm(os.environ.get("COMITY_FAILPOINTS", ""))
     settings = Settings.read(os.environ, "web")
     log.configure(os.environ.get("COMITY_PROCESS", "web"), settings.log_level)
@@ -37,11 +35,3 @@ def _serve_metrics(settings: Settings, database: Database) -> None:
         _log.info("metrics_ready", port=port)
         return
     _log.error("metrics_port_in_use", port=settings.metrics_port, ports=settings.web_processes)
-
-
-def _end_with_parent() -> None:
-    """On Linux, be killed when the parent dies: else this process would hold the port for ever."""
-    if sys.platform != "linux":
-        return
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)

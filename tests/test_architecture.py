@@ -17,8 +17,8 @@ ALLOWED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("service.domain", ("service.domain",)),
     ("service.store.migrations", ("service.store",)),
     ("service.store", ("service.store", "service.domain", "service.keys", "service.log")),
-    ("service.web", ("service.web", "service.store", "service.domain", "service.settings", "service.keys", "service.log",
-                     "service.version", "service.failpoints", "classifier")),
+    ("service.web", ("service.web", "service.store", "service.domain", "service.settings", "service.keys",
+                     "service.log", "service.version", "service.failpoints", "classifier")),
     ("service.embedded", ("service.embedded", "service.log")),
     ("service", ("service", "classifier")),
 )  # fmt: skip
@@ -92,7 +92,15 @@ def test_no_import_hides_inside_a_function(path: Path) -> None:
 
 def test_only_settings_and_entries_read_the_environment() -> None:
     """Importing a module reads nothing from outside; entry points hand the environment to the settings."""
-    entries = {"service.setup", "service.server", "service.wsgi", "service.run", "workers.__main__", "workers.tasks", "service.embedded.leash"}
+    entries = {
+        "service.setup",
+        "service.server",
+        "service.wsgi",
+        "service.run",
+        "workers.entry",
+        "workers.worker",
+        "service.embedded.leash",
+    }
     readers = {
         _name(path)
         for path in MODULES

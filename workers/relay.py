@@ -1,11 +1,13 @@
-"""The relay: rings for due rows, runs the jobs that need a clock, and works the queue itself when nobody does.
+"""The relay: rings for due rows, runs the jobs that need a clock, and has the queue worked when nobody does.
 
 Any number may run; each does the same, and none is needed as long as another one lives.
 """
 
 import random
+import subprocess
+import sys
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from service import failpoints, log
 from service.ring import Bell
@@ -13,8 +15,7 @@ from service.settings import Settings
 from service.store import claims, jobs
 from service.store.claims import Backlog
 from service.store.database import Busy, Database, Unavailable
-from workers import scorer
-from workers.judging import Judge
+from workers.entry import begin, stop_event
 
 EVERY = 0.15  # seconds between two looks
 RINGS = 20  # rings that may wait in the broker before a relay stops adding to them
@@ -24,16 +25,39 @@ BROKER_PATIENCE = 30.0
 _log = log.get(__name__)
 
 
+class StandIn:
+    """The process that judges while no worker does (`workers.standin`), kept small apart from the relay."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def work(self) -> None:
+        """Have it running; one that ended is started again."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen([sys.executable, "-m", "workers.standin"])
+
+    def rest(self) -> None:
+        """End it, softly; a batch in hand is finished."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
 @dataclass(slots=True)
 class Relay:
-    """One relay's state. `working`: it judges comments itself until a worker claims again."""
+    """One relay's state. `working`: its stand-in judges comments until a worker claims again."""
 
-    settings: Settings
     database: Database
     bell: Bell
+    stand_in: StandIn
     working: bool = False
     _silent: float = 0.0  # seconds the broker has not answered
-    _judge: Judge | None = field(default=None)
 
     def step(self, elapsed: float) -> None:
         """One look at queue and jobs; `elapsed` seconds passed since the last one."""
@@ -43,8 +67,7 @@ class Relay:
             self._ring(elapsed)
         self._decide_to_work(backlog)
         if self.working:
-            while self.judge.pass_once():
-                pass
+            self.stand_in.work()
         while jobs.run_due(self.database):
             pass
 
@@ -62,19 +85,12 @@ class Relay:
         elif self.working and backlog.worker < PATIENCE and self._silent < BROKER_PATIENCE:
             _log.info("relay_rests")
             self.working = False
-
-    @property
-    def judge(self) -> Judge:
-        """What this relay judges with; the model is loaded when it is first needed."""
-        if self._judge is None:
-            model = scorer.load_or_none(self.settings.model_path)
-            self._judge = Judge(self.database, model, self.settings.batch, kind="relay")
-        return self._judge
+            self.stand_in.rest()
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Relay until `stop` is set. A database that is away is waited for."""
-    relay = Relay(settings, Database(settings.database_url, "relay", 2), Bell(settings.broker_url))
+    relay = Relay(Database(settings.database_url, "relay", 2), Bell(settings.broker_url), StandIn())
     away = False
     _log.info("relay_ready")
     while not stop.wait(EVERY * random.uniform(0.8, 1.2)):  # so that two relays do not step in time
@@ -90,4 +106,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
         except Exception:
             _log.error("relay_failed", exc_info=True)
             stop.wait(1.0)
+    relay.stand_in.rest()
     relay.database.close()
+
+
+if __name__ == "__main__":
+    run(begin("relay"), stop_event())

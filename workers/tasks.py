@@ -1,12 +1,12 @@
 """The Celery tasks. They take no arguments: a task is a ring, and the work is in the rows."""
 
-import os
+import gc
 
 from celery import current_app, shared_task
 from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_ready
 
 from classifier import Model
-from service import failpoints, log
+from service import log
 from service.ring import TASK, Bell
 from service.store.database import Database
 from workers import scorer, watchdog
@@ -26,6 +26,10 @@ class _Worker:
 @worker_init.connect
 def _load_model(**_: object) -> None:
     _Worker.model = scorer.load_or_none(current_app.comity_settings.model_path)
+    if _Worker.model is not None:
+        _Worker.model.score(["Loads what scoring needs, once for all children."] * 2)
+    gc.collect()
+    gc.freeze()  # so that collections in the children do not copy what they share
 
 
 @worker_ready.connect
@@ -36,7 +40,6 @@ def _watch(**_: object) -> None:
 @worker_process_init.connect
 def _start_child(**_: object) -> None:
     settings = current_app.comity_settings
-    failpoints.arm(os.environ.get("COMITY_FAILPOINTS", ""))
     _Worker.judge = Judge(Database(settings.database_url, "worker", 2), _Worker.model, settings.batch)
     _Worker.bell = Bell(settings.broker_url)
     _log.info("child_ready", model=_Worker.model and _Worker.model.version)

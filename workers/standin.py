@@ -1,0 +1,38 @@
+"""The stand-in (`python -m workers.standin`): a relay starts it to judge comments while no worker hears rings.
+
+A process of its own keeps the relay small, and a text that kills its reader cannot kill the relay.
+"""
+
+import threading
+
+from service import log
+from service.parent import end_with_parent
+from service.settings import Settings
+from service.store.database import Busy, Database, Unavailable
+from workers import scorer
+from workers.entry import begin, stop_event
+from workers.judging import Judge
+
+EVERY = 0.1  # seconds between two looks when nothing was due
+
+_log = log.get(__name__)
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """The process itself: judge whatever is due until `stop` is set."""
+    database = Database(settings.database_url, "relay", 2)
+    judge = Judge(database, scorer.load_or_none(settings.model_path), settings.batch, kind="relay")
+    _log.info("stand_in_ready")
+    while not stop.is_set():
+        try:
+            more = judge.pass_once()
+        except (Unavailable, Busy):
+            more = False
+        if not more:
+            stop.wait(EVERY)
+    database.close()
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    run(begin("stand-in", "relay"), stop_event())
