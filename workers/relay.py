@@ -22,7 +22,7 @@ RINGS = 20  # rings that may wait in the broker before a relay stops adding to t
 PATIENCE = 5.0  # seconds without any worker's claim before a relay works itself
 BROKER_PATIENCE = 30.0
 
-_log = log.get(__name__)
+_log = log.get("workers.relay")
 
 
 class StandIn:

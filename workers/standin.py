@@ -15,7 +15,7 @@ from workers.judging import Judge
 
 EVERY = 0.1  # seconds between two looks when nothing was due
 
-_log = log.get(__name__)
+_log = log.get("workers.standin")
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
