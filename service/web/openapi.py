@@ -26,6 +26,11 @@ _SCHEME_WORDS = {
     "moderatorToken": "A moderator's token",
     "adminToken": "An admin's token",
 }
+#: In words: that a key belongs to the body it first came with is nothing a schema of one request can say.
+_KEYED = (
+    " Takes the header field Idempotency-Key, 1 to 255 printable ASCII characters in quotes: the same key with the same "
+    "body gets the first answer again, for 24 hours."
+)
 _ALWAYS = ("malformed-request", "quota-exceeded", "service-unavailable", "internal-error")
 
 
@@ -51,8 +56,8 @@ def document(rooms: Sequence[Routes], server: str) -> dict[str, Any]:
             spec.path(operation.path, operations={operation.method.lower(): _operation(operation, room.tag)})
     found: dict[str, Any] = spec.to_dict()
     for name, made in found["components"]["schemas"].items():
-        if issubclass(_CLASSES.get(name, Schema), schemas.Incoming):
-            made["additionalProperties"] = False
+        if issubclass(shape := _CLASSES.get(name, Schema), schemas.Incoming):
+            made |= {"additionalProperties": False, **shape.shape}
     return found
 
 
@@ -73,6 +78,9 @@ def _plain_types(self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any
         return {"type": ["string", "null"] if nullable else "string"}
     if isinstance(field, Probability):
         return {"type": "number"}
+    if isinstance(field, schemas.Quota):
+        bounds = (schemas.COUNT_MOST, schemas.DAY)
+        return {"prefixItems": [{"type": "integer", "minimum": 1, "maximum": most} for most in bounds], "items": {}}
     return {}
 
 
@@ -81,7 +89,7 @@ def _operation(operation: Operation, tag: str) -> dict[str, Any]:
         "operationId": operation.name,
         "tags": [tag],
         "summary": operation.summary,
-        "description": f"Open to: {operation.right.value}.",
+        "description": f"Open to: {operation.right.value}." + (_KEYED if operation.keyed else ""),
         "security": [{} if scheme is None else {scheme: []} for scheme in _SCHEMES[operation.right]],
         "parameters": _parameters(operation),
         "responses": _responses(operation),
@@ -103,16 +111,6 @@ def _parameters(operation: Operation) -> list[Any]:
     ]
     if operation.query is not None:
         found.append({"in": "query", "schema": operation.query})
-    if operation.keyed:
-        found.append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "description": "The same key with the same body gets the first answer again, for 24 hours",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[A-Za-z0-9._-]+$"},
-            }
-        )
     return found
 
 
@@ -138,14 +136,11 @@ def _responses(operation: Operation) -> dict[str, Any]:
         kinds.add("not-found")
     for kind in sorted(kinds, key=lambda kind: (TYPES[kind][0], kind)):
         status, title = TYPES[kind]
-        found.setdefault(
-            str(status),
-            {
-                "description": title,
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            },
-        )
+        found.setdefault(str(status), {"description": title, **_PROBLEM})
+    if operation.query is not None:
+        found["414"] = {"description": TYPES["uri-too-long"][1]}  # said by the HTTP server, before us
     return found
 
 
+_PROBLEM = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 _WORDS = {200: "As asked for", 201: "Made", 202: "Taken in", 204: "Done", 304: "You hold this very answer"}

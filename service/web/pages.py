@@ -169,8 +169,8 @@ def _templates() -> Environment:
 
 
 def _when(moment: datetime) -> str:
-    """Such as 3 March 2026, 08:05 UTC."""
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+    """Such as 3 Mar 2026, 08:05 UTC."""
+    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
 
 
 def percent(share: float) -> str:

@@ -23,14 +23,14 @@ def cursor(keys: Keys, listing: str, place: tuple[datetime, UUID] | None) -> str
 
 
 def place(keys: Keys, listing: str, text: str | None) -> tuple[datetime, UUID] | None:
-    """The place in a cursor. Raises Problem when it is not one of this list."""
+    """The place in a cursor. Raises Problem (404) when it is not one of this list."""
     if text is None:
         return None
     payload = keys.unsign(f"cursor {listing}", text)
     if payload is None or len(payload) != 24:
         detail = "is not a cursor of this list: start again without one"
         raise Problem(
-            "validation-error", f"cursor {detail}.", [{"detail": detail, "parameter": "cursor", "code": "invalid"}]
+            "not-found", f"cursor {detail}.", [{"detail": detail, "parameter": "cursor", "code": "invalid"}]
         )
     micro, raw = struct.unpack(">q16s", payload)
     return _EPOCH + timedelta(microseconds=micro), UUID(bytes=raw)

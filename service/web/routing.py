@@ -16,7 +16,6 @@ from service.domain.contact import network_prefix
 from service.web import auth, reading
 from service.web.auth import Caller, Right
 from service.web.errors import Problem
-from service.web.fields import read_id
 from service.web.limits import Want
 from service.web.services import Services
 
@@ -108,7 +107,7 @@ class Routes:
         """The routes as Flask takes them."""
         blueprint = Blueprint(self.tag, __name__)
         for operation in self.operations:
-            path = operation.path.replace("{", "<").replace("}", ">")
+            path = re.sub(r"{(\w+_id)}", r"<uuid:\1>", operation.path).replace("{", "<").replace("}", ">")
             blueprint.add_url_rule(path, operation.name, _served(operation), methods=[operation.method])
         return blueprint
 
@@ -128,9 +127,9 @@ def client_prefix() -> str:
 
 
 def _served(operation: Operation) -> Callable[..., Response]:
-    def serve(**path: str) -> Response:
+    def serve(**path: UUID | str) -> Response:
         parts = services()
-        ids = {name: _path_id(name, value) for name, value in path.items()}
+        ids: dict[str, Any] = {name: _named(value) for name, value in path.items()}
         visiting = visitor(parts)
         try:
             caller = parts.gate.admit(operation.right, _bearer(operation), _comment(ids))
@@ -166,12 +165,11 @@ def visitor(parts: Services) -> Want:
     return Want("visitor", client_prefix().encode(), count, seconds)
 
 
-def _path_id(name: str, value: str) -> Any:
+def _named(value: UUID | str) -> UUID | str:
     """An id in a path, or a name, which is plain: what else stands there names nothing."""
-    found = read_id(value) if name.endswith("_id") else _NAME.fullmatch(value) and value
-    if found is None:
-        raise Problem("not-found", "There is no such id. Ids look as this API gave them.")
-    return found
+    if isinstance(value, str) and not _NAME.fullmatch(value):
+        raise Problem("not-found", "There is nothing of this name. Names look as this API gave them.")
+    return value
 
 
 def _bearer(operation: Operation) -> str | None:

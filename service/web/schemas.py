@@ -1,15 +1,18 @@
 """What comes in and what goes out. The same schemas check requests, allow-list answers and make the OpenAPI document."""
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields, missing, validates_schema
 
 from service.domain.lifecycle import State
 from service.domain.policy import LABELS, REVIEW_REASONS, Reason
 from service.web.fields import (
+    ORIGIN,
     Address,
     Choice,
+    Cursor,
     Email,
     Flag,
     Id,
@@ -21,7 +24,6 @@ from service.web.fields import (
     Time,
     Url,
     Whole,
-    is_web_url,
 )
 
 NAME_MOST, BODY_MOST, TITLE_MOST, KEY_MOST = 100, 20_000, 300, 255
@@ -42,6 +44,8 @@ class Incoming(Schema):
     """A request: a member it does not name is an error."""
 
     error_messages = {"unknown": "is unknown here: leave it out", "type": "must be an object"}
+    #: What the OpenAPI document says of the whole object, besides its members.
+    shape: ClassVar[Mapping[str, Any]] = {}
 
     class Meta:
         unknown = RAISE
@@ -53,6 +57,11 @@ class Place(Incoming):
     key = Optional(most=KEY_MOST, metadata={"description": "Your own id of the page; it decides when both are given"})
     url = Url(metadata={"description": "The page's URL, without fragment and tracking parameters"})
     title = Optional(most=TITLE_MOST, metadata={"description": "Kept when the thread is new"})
+    shape = {
+        "anyOf": [
+            {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}} for name in ("key", "url")
+        ]
+    }
 
     @validates_schema
     def _one(self, data: dict[str, Any], **_: Any) -> None:
@@ -88,7 +97,7 @@ class Batch(Incoming):
     """Up to 100 comments; each is taken or refused for itself."""
 
     comments = Items(
-        fields.Raw(metadata={"type": "object", "description": "As for POST /v1/comments"}),
+        fields.Raw(allow_none=True, metadata={"description": "As for POST /v1/comments; whatever is wrong with it is said in its answer"}),
         least=1, most=BATCH_MOST, required=True,
     )  # fmt: skip
 
@@ -99,6 +108,7 @@ class Revision(Incoming):
     name = Text(least=1, most=NAME_MOST)
     body = Text(least=1, most=BODY_MOST, lines=True)
     website = Url(most=300, load_default=missing, metadata={"description": "Empty or null removes it"})
+    shape = {"minProperties": 1}
 
     @validates_schema(pass_original=True)
     def _some(self, data: dict[str, Any], original: dict[str, Any], **_: Any) -> None:
@@ -111,6 +121,7 @@ class ThreadChange(Incoming):
 
     closed = Flag()
     title = Text(least=1, most=TITLE_MOST)
+    shape = {"minProperties": 1}
 
     @validates_schema
     def _some(self, data: dict[str, Any], **_: Any) -> None:
@@ -131,9 +142,7 @@ class Quota(Items):
     """A count and a number of seconds."""
 
     def __init__(self) -> None:
-        shape = [Whole(1, most).metadata for most in (COUNT_MOST, DAY)]
-        metadata = {"prefixItems": [{"type": "integer", **part} for part in shape], "examples": [[60, 60]]}
-        super().__init__(Whole(1, COUNT_MOST), least=2, most=2, metadata=metadata)
+        super().__init__(Whole(1, COUNT_MOST), least=2, most=2, metadata={"examples": [[60, 60]]})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[int]:
         pair = super()._deserialize(value, attr, data, **kwargs)
@@ -174,12 +183,12 @@ class Origin(Text):
 
     def __init__(self) -> None:
         super().__init__(
-            least=1, most=300, metadata={"pattern": r"^https?://[^/?#@\\s]+$", "examples": ["https://blog.example"]}
+            least=1, most=300, metadata={"pattern": f"^{ORIGIN}$", "examples": ["https://blog.example"]}
         )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         origin = super()._deserialize(value, attr, data, **kwargs)
-        if not is_web_url(origin) or origin.count("/") != 2 or "?" in origin or "#" in origin:
+        if not re.fullmatch(ORIGIN, origin):
             raise ValidationError("must be an origin, such as https://blog.example")
         return origin.lower()
 
@@ -227,13 +236,8 @@ class NewModerator(Incoming):
 class Threshold(Incoming):
     """Probabilities: below `publish_below` a label lets pass, from `reject_above` on it rejects, between it flags."""
 
-    publish_below = Probability(required=True)
+    publish_below = Probability(required=True, metadata={"description": "Not above `reject_above`, else 409"})
     reject_above = Probability(required=True)
-
-    @validates_schema
-    def _ordered(self, data: dict[str, Any], **_: Any) -> None:
-        if data["publish_below"] > data["reject_above"]:
-            raise ValidationError("publish_below must not be above reject_above")
 
 
 class _Thresholds(Incoming):
@@ -262,7 +266,7 @@ class Listing(Incoming):
     """Paging of a list."""
 
     limit = Whole(1, PAGE_MOST, text=True, load_default=PAGE)
-    cursor = Text(most=500, load_default=None, metadata={"description": "From the Link field or `next_cursor`"})
+    cursor = Cursor(load_default=None, metadata={"description": "From the Link field or `next_cursor`"})
 
 
 class PublicListing(Listing):
@@ -277,16 +281,11 @@ class PublicListing(Listing):
 
 
 class CountsQuery(Incoming):
-    """Pages whose comments are counted, 100 at most."""
+    """Pages whose comments are counted, 100 by URL and 100 by key at most."""
 
     site = SiteName(required=True)
-    url = Items(Text(least=1, most=2048), most=COUNTED_MOST, load_default=list)
-    thread_key = Items(Text(least=1, most=KEY_MOST), most=COUNTED_MOST, load_default=list)
-
-    @validates_schema
-    def _some(self, data: dict[str, Any], **_: Any) -> None:
-        if not 1 <= len(data["url"]) + len(data["thread_key"]) <= COUNTED_MOST:
-            raise ValidationError({"url": ["give 1 to 100 pages by url or thread_key"]})
+    url = Items(Text(most=None), most=COUNTED_MOST, load_default=list)
+    thread_key = Items(Text(most=None), most=COUNTED_MOST, load_default=list)
 
 
 _SHARE = r"0(\.[0-9]{1,9})?|1(\.0{1,9})?"
@@ -608,3 +607,8 @@ class ProblemView(Schema):
     detail = fields.String()
     instance = fields.String()
     errors = fields.List(fields.Dict(keys=fields.String(), values=fields.String()))
+    state = fields.String(metadata={"description": "Of a conflict: where the comment stands"})
+    version = fields.Integer(metadata={"description": "Of a conflict: the comment's version"})
+    violated = fields.List(
+        fields.String(), data_key="violated-policies", metadata={"description": "Limits that are used up"}
+    )

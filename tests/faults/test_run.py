@@ -96,8 +96,11 @@ class Run:
 
     def ready(self) -> float:
         """Wait until it says that it is ready; after how many seconds it was."""
-        eventually(lambda: self._seconds() or self.process.poll() is not None, 60)
-        assert self.process.poll() is None, self.complained
+        end = time.monotonic() + 60
+        while not self._seconds():
+            assert self.process.poll() is None, self.complained
+            assert time.monotonic() < end, (self.said, self.complained[-20:])
+            time.sleep(0.02)
         return float(self._seconds()[0])
 
     def _seconds(self) -> list[str]:

@@ -23,7 +23,7 @@ SPOKE = 6  # words shown for and against a label
 _BAND = re.compile(schemas.SCORE_BAND, re.ASCII)
 
 
-@routes.add("GET", "/v1/queue", Right.VIEW, query=schemas.QueueQuery(), answers={200: schemas.Queue()})
+@routes.add("GET", "/v1/queue", Right.VIEW, query=schemas.QueueQuery(), answers={200: schemas.Queue()}, problems=("not-found",))
 def list_queue(call: Call) -> Answer:
     """Flagged comments that wait for a moderator, with counts."""
     wanted = filter_of(call)
@@ -153,8 +153,8 @@ def item(comment: Flagged) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def review_view(services: Services, review: Review) -> dict[str, Any]:
-    """A review as a moderator gets it."""
+def review_view(services: Services, review: Review, explained: int = 3) -> dict[str, Any]:
+    """A review as a moderator gets it. explained: labels for which words are named; each costs a pass of the model."""
     comment = review.comment
     parent = review.parent
     return {
@@ -163,7 +163,7 @@ def review_view(services: Services, review: Review) -> dict[str, Any]:
         "model": review.model,
         "waiting": review.waiting,
         "thread_closed": review.thread_closed,
-        "spoke": spoke(services.model(), comment),
+        "spoke": spoke(services.model(), comment, explained),
         "parent": parent and {
             "id": parent[0], "name": text.mask(parent[1]), "body": text.mask(parent[2]), "status": parent[3],
         },
@@ -176,15 +176,15 @@ def review_view(services: Services, review: Review) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def spoke(model: Model | None, comment: Flagged) -> list[dict[str, Any]]:
-    """What spoke for and against: the label it is held for, then the highest scores, three in all."""
+def spoke(model: Model | None, comment: Flagged, most: int) -> list[dict[str, Any]]:
+    """What spoke for and against: the label it is held for, then the highest scores, `most` in all."""
     scores: Mapping[str, float | None] = comment.scores
     if model is None or all(score is None for score in scores.values()):
         return []
     masked = text.mask(comment.body)
     by_score = sorted((label for label in LABELS if scores[label] is not None), key=lambda label: -(scores[label] or 0))
     first = [comment.reason] if comment.reason in by_score else []
-    labels = [*first, *(label for label in by_score if label not in first)][:3]
+    labels = [*first, *(label for label in by_score if label not in first)][:most]
     return [{"label": label, "score": scores[label], **_words(model, masked, label)} for label in labels]
 
 

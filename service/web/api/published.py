@@ -171,7 +171,7 @@ def _site(call: Call) -> Site:
     if "site" not in call.query:
         detail = "is missing: name the site"
         raise Problem(
-            "validation-error", f"site {detail}.", [{"detail": detail, "parameter": "site", "code": "required"}]
+            "not-found", f"site {detail}.", [{"detail": detail, "parameter": "site", "code": "required"}]
         )
     return call.services.gate.site(call.query["site"])
 
@@ -181,7 +181,7 @@ def _thread(call: Call, site: Site) -> Thread | None:
     if key is None and url is None:
         detail = "is missing: name the page by thread_key or url"
         raise Problem(
-            "validation-error",
+            "not-found",
             f"thread_key {detail}.",
             [{"detail": detail, "parameter": "thread_key", "code": "required"}],
         )

@@ -137,15 +137,25 @@ def get_policy(call: Call, site: str) -> Answer:
 
 @routes.add(
     "PUT", "/v1/sites/{site}/policy", Right.ADMIN,
-    body=schemas.Policy(), answers={200: schemas.PolicyView()}, problems=("not-found",),
+    body=schemas.Policy(), answers={200: schemas.PolicyView()}, problems=("not-found", "conflict"),
 )  # fmt: skip
 def put_policy(call: Call, site: str) -> Answer:
     """Put a policy in force; the next comment is judged by it."""
     found = _site(call, site)
+    _check_order(call.body["thresholds"])
     by = call.caller.token and call.caller.token.id
     with call.services.database.transaction() as connection:
         version = sites.add_policy(connection, found.id, call.body, by)
     return Answer(_policy(version, call.body))
+
+
+def _check_order(thresholds: Mapping[str, Mapping[str, float]]) -> None:
+    """Raises Problem when a label's thresholds contradict each other."""
+    detail = "publish_below must not be above reject_above"
+    wrong = [label for label, pair in thresholds.items() if pair["publish_below"] > pair["reject_above"]]
+    if wrong:
+        errors = [{"detail": detail, "pointer": f"#/thresholds/{label}", "code": "invalid"} for label in wrong]
+        raise Problem("conflict", f"thresholds.{wrong[0]} {detail}.", errors)
 
 
 def _policy(version: int, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,10 +118,12 @@ def _decide(current: Session, caller: Caller, place: Place, wish: Wish) -> Respo
         before = comments.see(connection, wish.comment_id, caller.sites).reason
     try:
         decided = decide(Call(parts, caller), wish.comment_id, wish.version, wish.action, wish.reason, None)
+        done: Done | None = Done(decided.comment_id, str(wish.action), decided.version, before)
     except (Conflict, MoveError):
+        done = outcome.repeated(parts, caller, wish.comment_id, str(wish.action), wish.version)
+    if done is None:
         viewer = _caller(current, Right.VIEW, place)
         return _queue(current, viewer, place, outcome.too_late(parts, viewer, wish.comment_id), 409)
-    done = Done(decided.comment_id, str(wish.action), decided.version, before)
     return pages.see_other(place.link(done=outcome.write(parts, current, done)) + "#done")
 
 

@@ -116,7 +116,7 @@ def read(services: Services, caller: Caller, may: Sequence[UUID], place: Place) 
 
 def item(services: Services, review: Review, may: Sequence[UUID]) -> dict[str, Any]:
     """A comment as the page shows it."""
-    view = review_view(services, review)
+    view = review_view(services, review, explained=1)
     scores = sorted(
         ((label, score) for label, score in view["scores"].items() if score is not None), key=lambda pair: -pair[1]
     )

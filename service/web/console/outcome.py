@@ -77,6 +77,17 @@ def told(services: Services, session: Session, caller: Caller, given: str) -> No
     return _notice(review, True, words, more, None if done.action == "flag" else given)
 
 
+def repeated(services: Services, caller: Caller, comment_id: UUID, action: str, version: int) -> Done | None:
+    """The caller's own decision, when the same form came twice: the second click finds the first one's work."""
+    review = _review(services, caller, comment_id)
+    if review is None or caller.token is None or review.comment.version != version + 1:
+        return None
+    *earlier, last = review.decisions
+    if (last.token_id, last.action) != (caller.token.id, action):
+        return None
+    return Done(comment_id, action, last.version, earlier[-1].reason if earlier else None)
+
+
 def too_late(services: Services, caller: Caller, comment_id: UUID) -> Notice:
     """What to say of a decision on a comment that had moved on. Raises NotFound."""
     review = _review(services, caller, comment_id)

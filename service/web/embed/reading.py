@@ -36,6 +36,16 @@ class Comments:
     older: str | None
     newer: str | None
 
+    def holds(self, comment_id: UUID) -> bool:
+        """Whether a comment stands on this page."""
+        waiting = list(self.shown)
+        while waiting:
+            comment = waiting.pop()
+            if comment["id"] == comment_id:
+                return True
+            waiting += comment["replies"]
+        return False
+
 
 def read(services: Services, discussion: Discussion, given: Mapping[str, str]) -> Comments:
     """The comments that a query asks for: `order`, `view`, and a place `after` or `before` which to read."""

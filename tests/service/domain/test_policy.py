@@ -78,8 +78,9 @@ some_facts = st.builds(
     ],
 )
 def test_each_rule_alone(changed: dict[str, Any], action: Action, rule: str, reason: Reason | None) -> None:
-    """By the built-in policy, at the ends of each threshold."""
-    verdict = judge(replace(Facts(scores=QUIET), **changed), Policy())
+    """At the ends of each threshold."""
+    halves = {label: Thresholds(0.30 if label == "threat" else 0.50, 0.95) for label in LABELS}
+    verdict = judge(replace(Facts(scores=QUIET), **changed), Policy(thresholds=halves))
     assert (verdict.action, verdict.rule, verdict.reason) == (action, rule, reason)
 
 

@@ -4,22 +4,11 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
-import structlog
 
-from service import embedded, log
+from service import embedded
 from tests.world import World
 
 _pages = itertools.count(1)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _log_lines() -> None:
-    """Events as the service writes them, one line each, where pytest captures them."""
-    structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, log._plain_error, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.PrintLoggerFactory(),
-        cache_logger_on_first_use=False,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import time
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_tokens_of_another_secret_key_open_nothing(shared: World, make_world: An
     """With another COMITY_SECRET_KEY the same comment has another status token."""
     made = shared.submit(thread={"key": page})
     stranger = make_world(secret_key=bytes(range(100, 132)))
-    forged = stranger.settings.keys.status_token(__import__("uuid").UUID(made["id"]))
+    forged = stranger.settings.keys.status_token(UUID(made["id"]))
     problem(shared.request("GET", f"/v1/comments/{made['id']}", forged), "unauthorized")
 
 

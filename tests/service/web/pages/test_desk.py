@@ -62,7 +62,7 @@ def test_the_queue_shows_each_flagged_comment_with_all_that_a_decision_needs(sha
     ("body", "sentence"),
     [
         ("score:spam=0.8 one", "The score for “Advertising” is 80 %: more than this site publishes unread."),
-        ("https://a.example https://b.example https://c.example d.example", "It holds 4 links; this site lets 3 pass."),
+        (" ".join(f"https://{n}.example" for n in "abcd"), "It holds 4 links; this site lets 3 pass."),
         ("language:ko two", "The classifier has no opinion on its language (ko), so a person has to read it."),
     ],
 )  # fmt: skip
@@ -146,6 +146,22 @@ def test_a_decision_on_what_somebody_else_decided_is_a_clear_409(shared: World, 
     assert shared.status(made)["status"] == "rejected"
     assert decide(desk, late, other, "publish").status_code == 303
     assert desk.open(f"/queue/comments/{made['id']}").headers["Location"] == "/queue"
+
+
+def test_the_same_decision_sent_twice_is_one_and_is_told_as_done(shared: World, desk: Visitor) -> None:
+    """A second click finds the first one's work, with the way to undo; another decision on the same page does not."""
+    made = shared.flagged(name="Click")
+    page = desk.get("/queue")
+    for _ in range(2):
+        after = desk.follow(decide(desk, page, made, "publish"))
+        assert "Published. The comment by Click stands on its page now." in after.text
+    assert [d["action"] for d in shared.review(made)["decisions"]] == ["flag", "publish"]
+    assert decide(desk, page, made, "reject").status_code == 409
+    form = after.form("/queue/undo")
+    for _ in range(2):
+        assert "waits in the queue again" in desk.follow(desk.post("/queue/undo", form)).text
+    assert shared.status(made)["reason"]["code"] == "toxicity"
+    assert [d["action"] for d in shared.review(made)["decisions"]] == ["flag", "publish", "flag"]
 
 
 def test_a_comment_that_changed_meanwhile_has_to_be_read_again(shared: World, desk: Visitor) -> None:

@@ -475,8 +475,7 @@ def test_odd_forms_are_refused_in_words(visitor: Visitor, url: str, kwargs: dict
 
 def test_a_database_that_does_not_answer_is_told_in_words(make_world: Any) -> None:
     """503 with Retry-After, as a page."""
-    world = make_world()
-    world.app.extensions["comity"].database.close()
+    world = make_world(database_url="postgresql://comity_web:x@127.0.0.1:9/nowhere")
     page = Visitor(world).get(thread())
     assert (page.status, page.response.headers["Retry-After"]) == (503, "2")
     assert "The service cannot answer right now." in page.text

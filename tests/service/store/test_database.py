@@ -1,0 +1,110 @@
+"""Connections: how they are set, and the two words their failures come down to."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from service.store.database import Busy, Database, Unavailable
+from tests.world import World, as_role
+
+
+@pytest.fixture
+def database(world: World) -> Iterator[Database]:
+    """A small pool with the rights of the web process."""
+    made = Database(as_role(world.owner_url, "comity_web"), "web", 1)
+    yield made
+    made.close()
+
+
+def test_every_connection_has_its_time_outs(world: World) -> None:
+    """As long as its process may wait, and nothing is answered before it is on disk."""
+    for process, statement in (("web", "5s"), ("worker", "30s"), ("relay", "30s")):
+        pool = Database(as_role(world.owner_url, f"comity_{process}"), process, 1)
+        with pool.connection() as connection:
+            names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "synchronous_commit", "TimeZone")
+            rows = [connection.execute(f"SHOW {name}").fetchone() for name in names]
+            assert [row[0] for row in rows if row] == [statement, "2s", "10s", "on", "UTC"]
+            assert connection.autocommit
+        pool.close()
+
+
+def test_without_a_free_connection_it_is_unavailable_within_two_seconds(database: Database) -> None:
+    """Nobody waits for ever."""
+    with database.connection():
+        begun = time.monotonic()
+        with pytest.raises(Unavailable), database.connection():
+            pass
+        assert 1.5 < time.monotonic() - begun < 4
+
+
+def test_a_lock_that_is_held_makes_it_busy(world: World, database: Database) -> None:
+    """After two seconds, not for ever."""
+    world.published()
+    with psycopg.connect(world.owner_url) as holder:
+        holder.execute("SELECT FROM comity.thread FOR UPDATE")
+        with pytest.raises(Busy), database.connection() as connection:
+            connection.execute("UPDATE comity.thread SET title = 'x'")
+
+
+def test_two_that_wait_for_each_other_are_busy_and_not_broken(world: World) -> None:
+    """A deadlock ends one of them with Busy; the other goes through."""
+    one, two = world.published(thread={"key": "one"}), world.published(thread={"key": "two"})
+    pools = [Database(as_role(world.owner_url, "comity_web"), "web", 1) for _ in range(2)]
+    gate = threading.Barrier(2)
+    ends: list[str] = []
+
+    def update(pool: Database, first: str, second: str) -> None:
+        try:
+            with pool.transaction() as connection:
+                connection.execute("UPDATE comity.comment SET updated_at = now() WHERE id = %s", [first])
+                gate.wait()
+                connection.execute("UPDATE comity.comment SET updated_at = now() WHERE id = %s", [second])
+            ends.append("done")
+        except Busy:
+            ends.append("busy")
+
+    threads = [
+        threading.Thread(target=update, args=(pools[0], one["id"], two["id"])),
+        threading.Thread(target=update, args=(pools[1], two["id"], one["id"])),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ends) == ["busy", "done"]
+    for pool in pools:
+        pool.close()
+
+
+def test_a_connection_that_is_cut_makes_it_unavailable(database: Database) -> None:
+    """Whether a transaction was committed is then not known; the next request has a new connection."""
+    with pytest.raises(Unavailable), database.transaction() as connection:
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    with database.connection() as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_fault_of_ours_stays_what_it_is(database: Database) -> None:
+    """Only what another try may heal is Busy or Unavailable."""
+    with pytest.raises(psycopg.errors.UndefinedTable), database.connection() as connection:
+        connection.execute("SELECT FROM nothing")
+
+
+def test_an_exception_leaves_nothing_of_its_transaction(world: World, database: Database) -> None:
+    """What came before it is rolled back."""
+    world.published()
+    with pytest.raises(KeyError), database.transaction() as connection:
+        connection.execute("UPDATE comity.thread SET title = 'half'")
+        raise KeyError
+    assert world.rows("SELECT title FROM comity.thread") == [(None,)]
+
+
+def test_it_says_whether_it_answers(world: World) -> None:
+    """Yes; after it was closed no."""
+    pool = Database(as_role(world.owner_url, "comity_web"), "web", 1)
+    assert pool.answers()
+    pool.close()
+    assert not pool.answers()

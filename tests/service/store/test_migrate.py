@@ -1,0 +1,65 @@
+"""Bringing a database to this release's schema."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from service import embedded
+from service.store import migrate
+from tests.world import World
+
+
+@pytest.fixture
+def empty(servers: embedded.Servers, template: str) -> Iterator[str]:
+    """A database with nothing in it, as its owner."""
+    name = f"empty_{uuid4().hex}"
+    with psycopg.connect(servers.superuser_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER comity_owner").format(sql.Identifier(name)))
+        yield urlsplit(servers.owner_url)._replace(path=f"/{name}").geturl()
+        connection.execute(sql.SQL("DROP DATABASE {} (FORCE)").format(sql.Identifier(name)))
+
+
+def test_the_head_in_the_code_is_the_revisions_own() -> None:
+    """One head, and the one that a start compares with."""
+    assert migrate.heads() == [migrate.HEAD]
+
+
+def test_a_database_is_brought_to_this_release_once(empty: str) -> None:
+    """From nothing to the head; the second time there is nothing to do."""
+    assert migrate.current(empty) is None
+    assert migrate.upgrade(empty) is True
+    assert migrate.current(empty) == migrate.HEAD
+    assert migrate.upgrade(empty) is False
+
+
+def test_two_that_migrate_at_once_do_not_meet(empty: str) -> None:
+    """The second waits for the first and finds it done."""
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(migrate.upgrade, [empty, empty]))
+    assert migrate.current(empty) == migrate.HEAD
+
+
+def test_a_migration_that_fails_leaves_nothing(empty: str) -> None:
+    """It is one transaction: when its last table cannot be made, the first is not there either."""
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA contacts")
+    with pytest.raises(Exception, match="contacts"):
+        migrate.upgrade(empty)
+    assert migrate.current(empty) is None
+    with psycopg.connect(empty) as connection:
+        assert connection.execute("SELECT to_regnamespace('comity')").fetchone() == (None,)
+
+
+def test_every_foreign_key_has_an_index(world: World) -> None:
+    """So that removing or locking a parent does not look through all children; tables of a few rows aside."""
+    without = world.rows(
+        "SELECT c.conrelid::regclass::text, a.attname FROM pg_constraint c "
+        "JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] "
+        "WHERE c.contype = 'f' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1])"
+    )
+    assert sorted(without) == [("comity.token_right", "site_id"), ]
