@@ -195,7 +195,7 @@ SETTINGS: tuple[Setting, ...] = (
         "How many proxies in front may speak through `X-Forwarded-For` and `X-Forwarded-Proto`",
     ),
     Setting("COMITY_WEB_PROCESSES", _whole(1, 64), "1", "Processes of the web server"),
-    Setting("COMITY_WEB_THREADS", _whole(1, 256), "8", "Threads, and database connections, of each web process"),
+    Setting("COMITY_WEB_THREADS", _whole(1, 256), "6", "Threads, and database connections, of each web process"),
     Setting("COMITY_WORKER_CONCURRENCY", _whole(1, 64), "2", "Processes of one worker"),
     Setting("COMITY_BATCH", _whole(1, 2000), "200", "Comments that a worker claims at once"),
     Setting("COMITY_MODEL", _text, "", "Path of another model than the shipped one"),

@@ -29,10 +29,10 @@ def family(pid: int) -> list[psutil.Process]:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--bound", type=float, help="Fail when the sum is not under this many MB.")
 def main(pid: int | None, as_json: bool, bound: float | None) -> None:
-    """Sum up the memory of the supervisor PID (found by itself when only one runs) and all its processes."""
+    """Sum up the memory of the supervisor PID (by default the one of this checkout) and all its processes."""
     found = [pid] if pid else [p.pid for p in psutil.process_iter() if _supervises(p)]
     if len(found) != 1:
-        print(f"{len(found)} services run here: name the process id of the supervisor.", file=sys.stderr)
+        print(f"{len(found)} services of this checkout run: name the supervisor's process id.", file=sys.stderr)
         sys.exit(1)
     rows = sorted(((pss(p.pid), p.pid, " ".join(p.cmdline())[:70]) for p in family(found[0])), reverse=True)
     total = sum(row[0] for row in rows)
@@ -50,7 +50,7 @@ def main(pid: int | None, as_json: bool, bound: float | None) -> None:
 
 def _supervises(process: psutil.Process) -> bool:
     try:
-        return process.cmdline()[-2:] == ["-m", "service.run"]
+        return process.cmdline()[-2:] == ["-m", "service.run"] and Path(process.cwd()) == Path.cwd()
     except (psutil.Error, OSError):
         return False
 
