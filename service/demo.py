@@ -5,21 +5,25 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from service.domain.urls import origin
 from service.store import sites
 from service.web.schemas import SCOPES
 
 NAME = "demo"
 
 
-def ensure(owner_url: str) -> dict[str, Any] | None:
-    """Make the demo site with its tokens; None when it exists, since tokens are shown only once."""
+def ensure(owner_url: str, public_url: str) -> dict[str, Any] | None:
+    """Make the demo site with its tokens; None when it exists, since tokens are shown only once.
+
+    public_url: where the service is reached; the demo's page pretends to be there.
+    """
     with (
         psycopg.connect(owner_url, row_factory=namedtuple_row, connect_timeout=5) as connection,
         connection.transaction(),
     ):
         try:
             with connection.transaction():
-                site = sites.add_site(connection, NAME, "Demo", ["http://127.0.0.1:8080", "http://localhost:8080"], {})
+                site = sites.add_site(connection, NAME, "Demo", [origin(public_url)], {})
         except sites.Taken:
             return None
         _, secret_key = sites.add_site_key(connection, site.id, "demo", SCOPES, None)

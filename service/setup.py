@@ -30,7 +30,8 @@ def migrate() -> int:
 
 def demo() -> int:
     """The demo site; prints null when it exists."""
-    print(json.dumps(demo_site.ensure(Settings.read(os.environ, "migrate").database_url)))
+    settings = Settings.read(os.environ, "migrate")
+    print(json.dumps(demo_site.ensure(settings.database_url, settings.public_url)))
     return 0
 
 
