@@ -15,10 +15,10 @@ run: $(VENV)/run ## Start everything; Ctrl-C stops it
 	@exec $(BIN)/python -m service run
 
 test: $(VENV)/test ## Run every test, on real servers
-	@$(BIN)/python -m tests
+	@$(BIN)/python -m pytest
 
 lint: $(VENV)/test ## Check style, types, imports and migrations
-	@$(BIN)/python -m tests --only lint
+	@$(BIN)/python -m pytest -q tests/test_lint.py tests/test_architecture.py tests/test_docs.py
 
 replay: $(VENV)/run ## Send DATA=FILE.jsonl through the running service (SITES=10 for ten sites)
 	@test -n "$(DATA)" || { echo "Say which file: make replay DATA=FILE.jsonl"; exit 64; }

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from service import embedded
 from tests import world as worlds
+from tests.suites import Clock
 from tests.world import World
 
 settings.register_profile(
@@ -27,6 +28,11 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 _names = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Every run is timed by suite."""
+    config.pluginmanager.register(Clock(), "suites")
 
 
 @pytest.fixture(scope="session")

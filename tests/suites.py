@@ -1,0 +1,49 @@
+"""The suites, their order and their budgets: `make test` prints how long each one took."""
+
+from collections import Counter
+
+import pytest
+
+#: Name, seconds it may take on two cores, and where its tests lie; the first that fits counts.
+SUITES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
+    ("unit", 120, ("tests/classifier", "tests/service/domain", "tests/service/test_keys", "tests/service/test_settings",
+                   "tests/test_")),
+    ("store, races, API", 180, ("tests/service/store", "tests/service/web", "tests/workers")),
+    ("fuzz", 120, ("tests/fuzz",)),
+    ("faults", 120, ("tests/faults", "tests/service/test_embedded", "tests/service/test_supervisor", "tests/service/")),
+    ("browser", 240, ("tests/browser",)),
+)  # fmt: skip
+
+
+def suite_of(nodeid: str) -> int:
+    """The number of the suite a test belongs to."""
+    return next(number for number, (_, _, places) in enumerate(SUITES) if nodeid.startswith(places))
+
+
+class Clock:
+    """A pytest plugin: runs suites in order, adds up their time, prints the table."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[int] = Counter()
+        self.tests: Counter[int] = Counter()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Cheap suites first, the order within each as it was."""
+        items.sort(key=lambda item: suite_of(item.nodeid))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add up what a test took, set-up and clean-up included."""
+        number = suite_of(report.nodeid)
+        self.seconds[number] += report.duration
+        self.tests[number] += report.when == "call"
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Time by suite against its budget."""
+        terminalreporter.section("suites")
+        for number, (name, budget, _) in enumerate(SUITES):
+            if self.tests[number]:
+                over = "  over its budget" if self.seconds[number] > budget else ""
+                terminalreporter.write_line(
+                    f"{name:20}{self.tests[number]:6} tests {self.seconds[number]:7.1f} s of {budget} s{over}"
+                )
