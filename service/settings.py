@@ -116,7 +116,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 
 
 def _unbase64(value: str) -> bytes | None:
-    """What `value` holds in base64 of either alphabet; None when it is none. The decoder alone passes over strangers."""
+    """What `value` holds in base64 of either alphabet, or None. The decoder by itself passes over strangers."""
     if _BASE64.fullmatch(value) is None:
         return None
     try:

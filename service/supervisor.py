@@ -31,6 +31,7 @@ _TRIES = 3  # of a process that something waits for
 _GIVE_UP = 10  # ends in a row for which starting again is no remedy
 _REMEMBERED = 20  # lines
 _CHUNK = 65_536  # bytes
+_LAST_CHUNKS = 64  # read of what an ended process left in its pipe
 _ANSWER = 1_000_000  # bytes
 _ONE_PRESS, _MINUTE = 0.5, 60.0  # seconds
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -232,6 +233,7 @@ class Supervisor:
             child.run = spawn(child.process, write, self._records, answers, stdin)
         except BaseException:
             os.close(child.pipe)
+            child.pipe = -1
             raise
         finally:
             os.close(write)
@@ -279,8 +281,9 @@ class Supervisor:
         # Granian's and Celery's own children hold the port and the queue if their parent was killed.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.run.pid, signal.SIGKILL)
-        while child.pipe != -1 and self._read(child):
-            pass
+        for _ in range(_LAST_CHUNKS):
+            if not self._read(child):
+                break
         self._pass_on(child, child.lines.end())
         self._forget_pipe(child)
         child.run = None

@@ -57,7 +57,7 @@ PUBLIC_WORDS: Mapping[Reason, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Probabilities in 0..1: below `publish_below` a label lets pass, from `reject_above` it rejects, between it flags."""
+    """Probabilities in 0..1: below `publish_below` a label lets pass, from `reject_above` rejects, between flags."""
 
     publish_below: float
     reject_above: float

@@ -80,7 +80,8 @@ def _recorded(records: Path) -> Iterator[Orphan]:
         record = read_own(path)
         if record is None or record.get("data") != str(records.parent):
             continue
-        yield from _living(record)
+        with suppress(KeyError):  # Of another version of ours.
+            yield from _living(record)
 
 
 def _living(record: dict[str, Any]) -> Iterator[Orphan]:

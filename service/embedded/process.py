@@ -161,5 +161,6 @@ def _record(process: Process, pid: int, records: Path) -> None:
 
 
 def forget(name: str, records: Path) -> None:
-    """Remove the record of a process that ended."""
-    (records / f"{name}.pid.json").unlink(missing_ok=True)
+    """Remove the record of a process that ended; one that stays names a process that is not there."""
+    with suppress(OSError):
+        (records / f"{name}.pid.json").unlink(missing_ok=True)

@@ -6,8 +6,6 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, pool, text
 
-from service.store import roles
-
 HEAD = "0001"  # a test compares it with the revisions' own head
 
 
@@ -52,5 +50,4 @@ def heads() -> list[str]:
 
 
 def _sqlalchemy(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"postgresql+psycopg://{rest}"
+    return f"postgresql+psycopg://{url.partition('://')[2]}"

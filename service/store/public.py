@@ -198,4 +198,5 @@ def now(connection: Connection) -> datetime:
     """The database's time: the only clock that counts."""
     row = connection.execute("SELECT now()").fetchone()
     assert row is not None
-    return row[0]
+    moment: datetime = row[0]
+    return moment

@@ -124,7 +124,8 @@ def totals(connection: Connection, sites: Sequence[UUID]) -> dict[str, dict[str,
 
 
 def _where(wanted: Filter) -> tuple[str, dict[str, Any]]:
-    parts, arguments = ["c.state = 'flagged'", "c.site_id = ANY(%(sites)s)"], {"sites": list(wanted.sites)}
+    parts = ["c.state = 'flagged'", "c.site_id = ANY(%(sites)s)"]
+    arguments: dict[str, Any] = {"sites": list(wanted.sites)}
     for part, name, value in (
         ("c.reason = %(reason)s", "reason", wanted.reason),
         ("c.thread_id = %(thread)s", "thread", wanted.thread),

@@ -137,7 +137,7 @@ def add_policy(connection: Connection, site_id: UUID, document: Mapping[str, Any
 
 # Tokens --------------------------------------------------------------------------------------------------------------
 
-_TOKEN = f"""
+_TOKEN = """
 SELECT t.id, t.kind, t.digest, t.name, t.site_id, t.scopes, t.created_at, t.expires_at,
        t.expires_at <= now() IS TRUE AS expired, t.revoked_at IS NOT NULL AS revoked,
        coalesce((SELECT jsonb_agg(jsonb_build_array(r.site_id, r.may)) FROM comity.token_right r

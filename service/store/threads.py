@@ -26,7 +26,9 @@ class Thread:
     created_at: datetime
 
 
-_COLUMNS = "t.id, t.site_id, t.key, t.url, t.title, t.closed_at IS NOT NULL, t.published, t.version, t.changed_at, t.created_at"
+_COLUMNS = (
+    "t.id, t.site_id, t.key, t.url, t.title, t.closed_at IS NOT NULL, t.published, t.version, t.changed_at, t.created_at"
+)
 
 
 def find(connection: Connection, site_id: UUID, key: str | None, url: str | None) -> Thread | None:

@@ -58,6 +58,11 @@ class Caller:
     sites: Sequence[UUID] = ()
     by_status_token: bool = False
 
+    @property
+    def token_id(self) -> str | None:
+        """The id of the caller's stored token, for the record."""
+        return None if self.token is None else self.token.id
+
 
 class Gate:
     """Turns a bearer token into a Caller with the right asked for, or into a problem."""
@@ -173,7 +178,8 @@ class Memory:
         now = time.monotonic()
         known = self._known.get(key)
         if known is not None and known[0] > now:
-            return known[1]
+            remembered: Found = known[1]
+            return remembered
         found = read()
         with self._lock:
             self._known[key] = (now + REMEMBERED, found)

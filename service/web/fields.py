@@ -18,7 +18,9 @@ _NOT_IN_LINE = r"\u0000-\u001f\u007f-\u009f\u2028\u2029\ufdd0-\ufdef\ufffe\uffff
 _NOT_IN_TEXT = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff"
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
-_MESSAGES = {
+#: Error messages as marshmallow takes them.
+Messages = dict[str, str | list[Any] | dict[Any, Any]]
+_MESSAGES: Messages = {
     "required": "is missing",
     "null": "must not be null",
     "invalid": "must be text",
@@ -222,7 +224,7 @@ class Language(Optional):
 class Flag(fields.Boolean):
     """true or false, and nothing that looks like it."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be true or false"}
+    default_error_messages: Messages = {**_MESSAGES, "invalid": "must be true or false"}
     truthy = {True}
     falsy = {False}
 
@@ -235,7 +237,7 @@ class Flag(fields.Boolean):
 class Whole(fields.Integer):
     """A whole number from `low` to `high`; in a query (`text`) it is given as digits."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be a whole number", "too_large": "is too large"}
+    default_error_messages: Messages = {**_MESSAGES, "invalid": "must be a whole number", "too_large": "is too large"}
 
     def __init__(self, low: int, high: int, *, text: bool = False, **kwargs: Any) -> None:
         self.low, self.high, self.text = low, high, text
@@ -254,7 +256,7 @@ class Whole(fields.Integer):
 class Items(fields.List[Any]):
     """A list, from `least` to `most` long: a JSON array and nothing that can be walked through like one."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be a list"}
+    default_error_messages: Messages = {**_MESSAGES, "invalid": "must be a list"}
 
     def __init__(self, inner: Any, *, least: int = 0, most: int, **kwargs: Any) -> None:
         self.least, self.most = least, most
@@ -280,7 +282,7 @@ class Choice(fields.String):
 class Probability(fields.Float):
     """A number from 0 to 1."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be a number from 0 to 1"}
+    default_error_messages: Messages = {**_MESSAGES, "invalid": "must be a number from 0 to 1"}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**_with(kwargs, minimum=0, maximum=1))

@@ -50,6 +50,5 @@ def accept_limits(services: Services, site: Site, taken: Submission) -> list[Wan
 
 def site_limit(services: Services, site: Site, cost: int = 1) -> Want:
     """The limit of all that a site submits."""
-    return Want(
-        "site", services.limits.key(site.id.bytes), *site.limits.get("site", services.settings.limit_site), cost
-    )
+    count, seconds = site.limits.get("site", services.settings.limit_site)
+    return Want("site", services.limits.key(site.id.bytes), count, seconds, cost)

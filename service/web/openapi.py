@@ -47,7 +47,7 @@ def document(rooms: Sequence[Routes], server: str) -> dict[str, Any]:
         tags=[{"name": room.tag} for room in rooms],
     )
     assert plugin.converter is not None
-    plugin.converter.add_attribute_function(_plain_types)
+    plugin.converter.add_attribute_function(_plain_types)  # type: ignore[no-untyped-call]
     for scheme, words in _SCHEME_WORDS.items():
         spec.components.security_scheme(scheme, {"type": "http", "scheme": "bearer", "description": words})
     spec.components.schema("Problem", schema=schemas.ProblemView)

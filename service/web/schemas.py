@@ -1,4 +1,4 @@
-"""What comes in and what goes out. The same schemas check requests, allow-list answers and make the OpenAPI document."""
+"""What comes in and goes out. The same schemas check requests, allow-list answers and make the OpenAPI document."""
 
 import re
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from service.web.fields import (
     Id,
     Items,
     Language,
+    Messages,
     Optional,
     Probability,
     Text,
@@ -36,14 +37,17 @@ COUNTED_MOST = 100
 COUNT_MOST, DAY = 10_000_000, 86_400
 
 
-_NEEDED = {"required": "is missing", "null": "must not be null"}
-_OBJECT = {**_NEEDED, "type": "must be an object"}
+_NEEDED: Messages = {"required": "is missing", "null": "must not be null"}
+_OBJECT: Messages = {**_NEEDED, "type": "must be an object"}
 
 
 class Incoming(Schema):
     """A request: a member it does not name is an error."""
 
-    error_messages = {"unknown": "is unknown here: leave it out", "type": "must be an object"}
+    error_messages: ClassVar[dict[str, str]] = {
+        "unknown": "is unknown here: leave it out",
+        "type": "must be an object",
+    }
     #: What the OpenAPI document says of the whole object, besides its members.
     shape: ClassVar[Mapping[str, Any]] = {}
 
@@ -57,7 +61,7 @@ class Place(Incoming):
     key = Optional(most=KEY_MOST, metadata={"description": "Your own id of the page; it decides when both are given"})
     url = Url(metadata={"description": "The page's URL, without fragment and tracking parameters"})
     title = Optional(most=TITLE_MOST, metadata={"description": "Kept when the thread is new"})
-    shape = {
+    shape: ClassVar[Mapping[str, Any]] = {
         "anyOf": [
             {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}} for name in ("key", "url")
         ]
@@ -97,7 +101,7 @@ class Batch(Incoming):
     """Up to 100 comments; each is taken or refused for itself."""
 
     comments = Items(
-        fields.Raw(allow_none=True, metadata={"description": "As for POST /v1/comments; whatever is wrong with it is said in its answer"}),
+        fields.Raw(allow_none=True, metadata={"description": "As for POST /v1/comments; what is wrong is told item by item"}),
         least=1, most=BATCH_MOST, required=True,
     )  # fmt: skip
 
@@ -108,7 +112,7 @@ class Revision(Incoming):
     name = Text(least=1, most=NAME_MOST)
     body = Text(least=1, most=BODY_MOST, lines=True)
     website = Url(most=300, load_default=missing, metadata={"description": "Empty or null removes it"})
-    shape = {"minProperties": 1}
+    shape: ClassVar[Mapping[str, Any]] = {"minProperties": 1}
 
     @validates_schema(pass_original=True)
     def _some(self, data: dict[str, Any], original: dict[str, Any], **_: Any) -> None:
@@ -121,7 +125,7 @@ class ThreadChange(Incoming):
 
     closed = Flag()
     title = Text(least=1, most=TITLE_MOST)
-    shape = {"minProperties": 1}
+    shape: ClassVar[Mapping[str, Any]] = {"minProperties": 1}
 
     @validates_schema
     def _some(self, data: dict[str, Any], **_: Any) -> None:
@@ -144,7 +148,7 @@ class Quota(Items):
     def __init__(self) -> None:
         super().__init__(Whole(1, COUNT_MOST), least=2, most=2, metadata={"examples": [[60, 60]]})
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[int]:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
         pair = super()._deserialize(value, attr, data, **kwargs)
         if pair[1] > DAY:
             raise ValidationError(f"must be [count, seconds], seconds at most {DAY}")
@@ -165,7 +169,7 @@ _SITE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 class SiteName(fields.String):
     """A site's public id."""
 
-    default_error_messages = {**_NEEDED, "invalid": "must be text"}
+    default_error_messages: Messages = {**_NEEDED, "invalid": "must be text"}
 
     def __init__(self, **kwargs: Any) -> None:
         metadata = {"pattern": f"^{_SITE_NAME.pattern}$", "examples": ["my-blog"], **kwargs.pop("metadata", {})}

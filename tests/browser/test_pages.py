@@ -535,7 +535,7 @@ def test_markup_in_comments_runs_nowhere(served: Served, browser: Browser, place
 
 def test_the_demo_can_be_tried_from_the_front_door(served: Served, context: BrowserContext) -> None:
     """Where there is a demo site, the first page leads to a discussion that takes a comment."""
-    assert demo.ensure(served.world.owner_url) is not None
+    assert demo.ensure(served.world.owner_url, served.url) is not None
     page = context.new_page()
     page.goto(served.url)
     page.get_by_role("link", name="Try the demo discussion").click()

@@ -1,1 +1,1 @@
-"""Requests made from the OpenAPI document, against the running service."""
+"""Requests made from the OpenAPI document, sent to the running service."""

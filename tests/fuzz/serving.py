@@ -38,7 +38,9 @@ class Served:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as answer:
             text = answer.read().decode()
         found: Counter[int] = Counter()
-        for route, status, n in re.findall(r'^comity_requests_total\{.*route="([^"]*)",status="(\d+)"\} ([\d.]+)', text, re.M):
+        for route, status, n in re.findall(
+            r'^comity_requests_total\{.*route="([^"]*)",status="(\d+)"\} ([\d.]+)', text, re.M
+        ):
             if not route.endswith("z"):
                 found[int(status)] += int(float(n))
         return found

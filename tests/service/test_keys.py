@@ -67,7 +67,11 @@ def test_a_signed_text_cannot_be_changed(payload: bytes, data: st.DataObject) ->
     character = data.draw(st.characters(exclude_characters=text[place]))
     changed = data.draw(
         st.sampled_from(
-            [text[:place] + character + text[place + 1 :], text[:place] + character + text[place:], text[:place] + text[place + 1 :]]
+            [
+                text[:place] + character + text[place + 1 :],
+                text[:place] + character + text[place:],
+                text[:place] + text[place + 1 :],
+            ]
         ).filter(lambda one: one != text)
     )
     assert KEYS.unsign("x", changed) is None

@@ -24,13 +24,36 @@ WRONG = {
     "COMITY_CONTACT_PUBLIC_KEY": ["x", "AAAA", "A" * 44 + "A", "é", "00" * 32 + "!"],
     "COMITY_PORT": ["0", "65536", "-1", "80.5", "x", "８０", " 80", "1" * 30],
     "COMITY_METRICS_PORT": ["-1", "65536", "on"],
-    "COMITY_PUBLIC_URL": ["comments.example", "ftp://x", "https://", "https://x?y", "https://x#y", "https://x:y", "https://a@x", "https://x:99999"],
+    "COMITY_PUBLIC_URL": [
+        "comments.example",
+        "ftp://x",
+        "https://",
+        "https://x?y",
+        "https://x#y",
+        "https://x:y",
+        "https://a@x",
+        "https://x:99999",
+    ],
     "COMITY_TRUSTED_PROXIES": ["-1", "11", "all"],
     "COMITY_WEB_PROCESSES": ["0", "65"],
     "COMITY_WEB_THREADS": ["0", "257"],
     "COMITY_WORKER_CONCURRENCY": ["0", "x"],
     "COMITY_BATCH": ["0", "2001"],
-    "COMITY_LIMIT_SITE": ["0/60", "60", "60/", "/60", "60/0", "60/86401", "-1/60", "x/y", "6/6/6", "²/60", "1.5/60", "９/９", "1" * 30 + "/1"],
+    "COMITY_LIMIT_SITE": [
+        "0/60",
+        "60",
+        "60/",
+        "/60",
+        "60/0",
+        "60/86401",
+        "-1/60",
+        "x/y",
+        "6/6/6",
+        "²/60",
+        "1.5/60",
+        "９/９",
+        "1" * 30 + "/1",
+    ],
     "COMITY_LIMIT_AUTHOR": ["0/1"],
     "COMITY_LIMIT_PREFIX": ["many"],
     "COMITY_LIMIT_VISITOR": ["1/1/1"],
@@ -98,7 +121,11 @@ def test_a_wrong_value_is_named_with_its_remedy(name: str, value: str) -> None:
     assert len(value) < 9 or value not in found[0]
 
 
-@given(st.sets(st.sampled_from(sorted(WRONG))), st.sets(st.sampled_from(["COMITY_SECRET_KEY", "COMITY_INDEX_KEY"])), st.booleans())
+@given(
+    st.sets(st.sampled_from(sorted(WRONG))),
+    st.sets(st.sampled_from(["COMITY_SECRET_KEY", "COMITY_INDEX_KEY"])),
+    st.booleans(),
+)
 def test_all_problems_are_named_at_once(wrong: set[str], missing: set[str], misspelt: bool) -> None:
     """However many there are: one line each."""
     environ: dict[str, str] = {**GOOD, **{name: WRONG[name][0] for name in wrong}}
@@ -128,7 +155,9 @@ def test_random_secrets_are_taken_in_both_forms(raw: bytes) -> None:
     forms = [raw.hex(), raw.hex().upper()]
     if url not in (url.lower(), url.upper()) and len({(b - a) % 256 for a, b in zip(raw, raw[1:], strict=False)}) > 1:
         forms += [url, url.rstrip("="), standard, standard.rstrip("=")]
-        assert [Settings.read({**GOOD, "COMITY_SECRET_KEY": form}, "web").secret_key for form in forms] == [raw] * len(forms)
+        assert [Settings.read({**GOOD, "COMITY_SECRET_KEY": form}, "web").secret_key for form in forms] == [raw] * len(
+            forms
+        )
 
 
 def test_two_secrets_must_differ() -> None:
@@ -159,7 +188,9 @@ def test_any_setting_may_stand_in_a_file(tmp_path: Path) -> None:
 def test_a_file_beside_the_value_or_none_at_all_is_a_problem(tmp_path: Path) -> None:
     """Both set, missing, a folder, or bytes that are no text."""
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
-    assert any("keep one" in problem for problem in problems({**GOOD, "COMITY_PORT": "1", "COMITY_PORT_FILE": "/nowhere"}))
+    assert any(
+        "keep one" in problem for problem in problems({**GOOD, "COMITY_PORT": "1", "COMITY_PORT_FILE": "/nowhere"})
+    )
     for path in ("/nowhere", str(tmp_path), str(tmp_path / "bytes")):
         assert problems({**GOOD, "COMITY_PORT_FILE": path}) == ["COMITY_PORT_FILE names a file that cannot be read."]
 
@@ -185,6 +216,10 @@ def test_values_are_read_as_documented() -> None:
     )  # fmt: skip
     assert (read.port, read.limit_author, read.limit_site) == (81, (5, 3600), (6000, 60))
     assert read.trusted_hosts == ("a.example", "b.example", "c.example")
-    assert (read.public_url, read.model_path, read.log_level) == ("https://comments.example", Path("/models/one"), "debug")
+    assert (read.public_url, read.model_path, read.log_level) == (
+        "https://comments.example",
+        Path("/models/one"),
+        "debug",
+    )
     assert read.contact_public_key == key
     assert Settings.read(GOOD, "web").model_path is None

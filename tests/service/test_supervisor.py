@@ -235,6 +235,17 @@ def test_waiting_ends_when_somebody_wants_to_stop(home: Path) -> None:
             supervisor.wait("slow", lambda: False)
 
 
+def test_what_a_person_must_know_is_said_once(home: Path) -> None:
+    """A line that means trouble leads to one sentence, however often the process repeats it."""
+    script = "for _ in range(9): print('No space left')\nimport signal; print('done', flush=True); signal.pause()"
+    with supervising(home) as supervisor:
+        warn = {"No space left": "the disk is full"}.get
+        supervisor.start(python("loud", script, warn=warn))
+        until(supervisor, lambda: len(lines_of(home, "loud")) == 10)
+    troubles = [event for event in events(home, "loud") if event["event"] == "in trouble"]
+    assert [(event["level"], event["why"]) for event in troubles] == [("error", "the disk is full")]
+
+
 def test_a_question_and_its_answer(home: Path) -> None:
     """A child that runs once gets its question on standard input; its answer stays out of the log."""
     with supervising(home) as supervisor:

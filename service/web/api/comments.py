@@ -12,7 +12,6 @@ from service import failpoints
 from service.domain import text
 from service.domain.policy import PUBLIC_WORDS, Reason
 from service.domain.submission import Submission
-from service.domain.urls import page_url
 from service.store import comments
 from service.store.comments import Refused, RequestKey, Revision, Seen
 from service.store.database import Busy
@@ -121,7 +120,7 @@ def edit_comment(call: Call, comment_id: UUID) -> Answer:
         digest=text.digest(call.body["body"]) if "body" in call.body else None,
     )
     with call.services.database.transaction() as connection:
-        comments.edit(connection, seen, revision, call.caller.token and call.caller.token.id)
+        comments.edit(connection, seen, revision, call.caller.token_id)
     call.services.ring()
     return Answer(_status(_see(call, comment_id)), 202)
 
@@ -134,7 +133,7 @@ def withdraw_comment(call: Call, comment_id: UUID) -> Answer:
     """Take a comment back for its author."""
     seen = _see(call, comment_id)
     with call.services.database.transaction() as connection:
-        comments.withdraw(connection, seen, call.caller.token and call.caller.token.id)
+        comments.withdraw(connection, seen, call.caller.token_id)
     return Answer(_status(_see(call, comment_id)))
 
 

@@ -118,11 +118,11 @@ def filter_of(call: Call) -> Filter:
 
 
 def _band(given: str | None) -> tuple[str, float, float] | None:
-    """A band such as toxicity:0.5-0.9. Raises Problem."""
+    """A band such as toxicity:0.5-0.9; one whose ends are crossed holds nothing. Raises Problem."""
     if given is None:
         return None
     found = _BAND.fullmatch(given)
-    if found is None or float(found["low"]) > float(found["high"]):
+    if found is None:
         detail = "must be LABEL:LOW-HIGH, such as toxicity:0.5-0.9"
         raise Problem(
             "validation-error", f"score {detail}.", [{"detail": detail, "parameter": "score", "code": "invalid"}]
@@ -190,7 +190,7 @@ def spoke(model: Model | None, comment: Flagged, most: int) -> list[dict[str, An
 
 def _words(model: Model, body: str, label: str) -> dict[str, Any]:
     words = model.explain(body, label, top=SPOKE * 2).words
-    shown = [{"text": w.text, "start": w.start, "end": w.end, "weight": w.log_odds} for w in words]
+    shown: list[dict[str, Any]] = [{"text": w.text, "start": w.start, "end": w.end, "weight": w.log_odds} for w in words]
     return {
         "for_": [word for word in shown if word["weight"] > 0][:SPOKE],
         "against": [word for word in shown if word["weight"] < 0][:SPOKE],

@@ -95,7 +95,7 @@ def html(body: str) -> str:
 def nested(comments: Sequence[Shown]) -> list[dict[str, Any]]:
     """Comments as trees: each with its replies, in the order given."""
     shown = {comment.id: {**show(comment), "replies": []} for comment in comments}
-    roots = []
+    roots: list[dict[str, Any]] = []
     for comment in comments:
         above = shown.get(comment.parent_id) if comment.parent_id else None
         (roots if above is None else above["replies"]).append(shown[comment.id])

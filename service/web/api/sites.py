@@ -114,14 +114,14 @@ def make_moderator(call: Call) -> Answer:
     return Answer({**_key(token), "token": secret}, 201)
 
 
-@routes.add("DELETE", "/v1/moderators/{token}", Right.ADMIN, answers={204: None}, problems=("not-found",))
-def revoke_moderator(call: Call, token: str) -> Answer:
-    """Revoke a moderator token; it stops working within two seconds."""
+@routes.add("DELETE", "/v1/moderators/{moderator}", Right.ADMIN, answers={204: None}, problems=("not-found",))
+def revoke_moderator(call: Call, moderator: str) -> Answer:
+    """Revoke a moderator token by its id; it stops working within two seconds."""
     with call.services.database.connection() as connection:
-        found = sites.token(connection, token)
+        found = sites.token(connection, moderator)
         if found is None or found.kind != "moderator":
             raise NotFound
-        sites.revoke(connection, token)
+        sites.revoke(connection, moderator)
     call.services.gate.forget()
     return Answer(None, 204)
 
@@ -143,9 +143,8 @@ def put_policy(call: Call, site: str) -> Answer:
     """Put a policy in force; the next comment is judged by it."""
     found = _site(call, site)
     _check_order(call.body["thresholds"])
-    by = call.caller.token and call.caller.token.id
     with call.services.database.transaction() as connection:
-        version = sites.add_policy(connection, found.id, call.body, by)
+        version = sites.add_policy(connection, found.id, call.body, call.caller.token_id)
     return Answer(_policy(version, call.body))
 
 

@@ -30,7 +30,9 @@ linkish = st.lists(
 # What may come in ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", [0, 1, 8, 11, 12, 14, 31, 127, 128, 133, 159, 0xD800, 0xDFFF, 0xFDD0, 0xFDEF, 0xFFFE, 0xFFFF])
+@pytest.mark.parametrize(
+    "code", [0, 1, 8, 11, 12, 14, 31, 127, 128, 133, 159, 0xD800, 0xDFFF, 0xFDD0, 0xFDEF, 0xFFFE, 0xFFFF]
+)
 def test_controls_surrogates_and_noncharacters_are_named_with_their_place(code: int) -> None:
     """The place counts from one."""
     found = rules.forbidden(f"abc{chr(code)}")
@@ -138,7 +140,18 @@ def test_html_of_any_text_has_our_tags_and_no_others(text: str) -> None:
     assert not set(rest) & set("<>\"'")
 
 
-@pytest.mark.parametrize("scheme", ["javascript:alert(1)", "data:text/html,x", "vbscript:x", "ftp://x.example", "mailto:a@b.example", "//x.example", "file:///etc"])
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "vbscript:x",
+        "ftp://x.example",
+        "mailto:a@b.example",
+        "//x.example",
+        "file:///etc",
+    ],
+)
 def test_other_schemes_are_text(scheme: str) -> None:
     """However they are written."""
     for text in (scheme, scheme.upper(), f" {scheme} ", f"({scheme})"):
@@ -151,9 +164,20 @@ def test_other_schemes_are_text(scheme: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["ann@leak.example", "ANN@LEAK.EXAMPLE", "a.b+c-d_e@sub.leak.example", "o'hara@leak.example", "ü@leäk.example", "1@2.example", "x" * 64 + "@leak.example"],
+    [
+        "ann@leak.example",
+        "ANN@LEAK.EXAMPLE",
+        "a.b+c-d_e@sub.leak.example",
+        "o'hara@leak.example",
+        "ü@leäk.example",
+        "1@2.example",
+        "x" * 64 + "@leak.example",
+    ],
 )
-@pytest.mark.parametrize("around", ["{}", "<{}>", "({})", "mail {} now", "mailto:{}", "a,{};b", '"{}"', "{}.", "{}\n{}", "[{}]", "{}?subject=x"])
+@pytest.mark.parametrize(
+    "around",
+    ["{}", "<{}>", "({})", "mail {} now", "mailto:{}", "a,{};b", '"{}"', "{}.", "{}\n{}", "[{}]", "{}?subject=x"],
+)
 def test_addresses_are_masked_wherever_they_stand(address: str, around: str) -> None:
     """Nothing of the domain is left, and what stands around mostly stays."""
     masked = rules.mask(around.replace("{}", address))

@@ -24,7 +24,13 @@ def test_every_connection_has_its_time_outs(world: World) -> None:
     for process, statement in (("web", "5s"), ("worker", "30s"), ("relay", "30s")):
         pool = Database(as_role(world.owner_url, f"comity_{process}"), process, 1)
         with pool.connection() as connection:
-            names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "synchronous_commit", "TimeZone")
+            names = (
+                "statement_timeout",
+                "lock_timeout",
+                "idle_in_transaction_session_timeout",
+                "synchronous_commit",
+                "TimeZone",
+            )
             rows = [connection.execute(f"SHOW {name}").fetchone() for name in names]
             assert [row[0] for row in rows if row] == [statement, "2s", "10s", "on", "UTC"]
             assert connection.autocommit

@@ -62,4 +62,6 @@ def test_every_foreign_key_has_an_index(world: World) -> None:
         "JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] "
         "WHERE c.contype = 'f' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1])"
     )
-    assert sorted(without) == [("comity.token_right", "site_id"), ]
+    assert sorted(without) == [
+        ("comity.token_right", "site_id"),
+    ]

@@ -55,12 +55,18 @@ def check(world: World) -> None:
     assert world.rows(
         "SELECT comment_id FROM comity.decision GROUP BY 1 HAVING count(*) <> max(seq) OR min(seq) <> 1"
     ) == []  # fmt: skip
-    assert world.rows(
-        "SELECT comment_id FROM comity.decision WHERE actor = 'policy' GROUP BY comment_id, content_version HAVING count(*) > 1"
-    ) == []
-    assert world.rows(
-        "SELECT c.id FROM comity.comment c WHERE c.decisions <> (SELECT count(*) FROM comity.decision d WHERE d.comment_id = c.id)"
-    ) == []
+    assert (
+        world.rows(
+            "SELECT comment_id FROM comity.decision WHERE actor = 'policy' GROUP BY comment_id, content_version HAVING count(*) > 1"
+        )
+        == []
+    )
+    assert (
+        world.rows(
+            "SELECT c.id FROM comity.comment c WHERE c.decisions <> (SELECT count(*) FROM comity.decision d WHERE d.comment_id = c.id)"
+        )
+        == []
+    )
     assert world.rows(
         "SELECT d.comment_id FROM comity.decision d LEFT JOIN comity.outbox o USING (comment_id, seq) "
         "WHERE (d.action <> 'edit') <> (o.seq IS NOT NULL)"
@@ -126,7 +132,9 @@ class MeetingModel(WordModel):
 def test_three_judges_on_the_same_rows_decide_each_once(world: World, pool_of: Callable[[str], Database]) -> None:
     """Each has claimed and scored all of them when the others have, too: one verdict, one event, no gap."""
     for _ in range(8):
-        made = [world.submit(body=f"{text} {uuid4()}") for text in ("fine", "score:toxicity=0.8", "score:spam=0.99") * 3]
+        made = [
+            world.submit(body=f"{text} {uuid4()}") for text in ("fine", "score:toxicity=0.8", "score:spam=0.99") * 3
+        ]
         model = MeetingModel(world, 3)
         judges = [Judge(pool_of("worker"), model, 100, process) for process in ("a", "b", "c")]  # type: ignore[arg-type]
         threads = [threading.Thread(target=judge.pass_once) for judge in judges]
@@ -203,7 +211,10 @@ def test_claims_never_overlap(world: World, pool_of: Callable[[str], Database]) 
 
 def test_everybody_at_once_leaves_a_whole_record(world: World, pool_of: Callable[[str], Database]) -> None:
     """Judges, moderators, editing and withdrawing authors on the same forty comments: every invariant holds after it."""
-    made = [world.submit(body=f"{text} {uuid4()}") for text in ("fine", "score:toxicity=0.8", "score:spam=0.99", "language:ko") * 10]
+    made = [
+        world.submit(body=f"{text} {uuid4()}")
+        for text in ("fine", "score:toxicity=0.8", "score:spam=0.99", "language:ko") * 10
+    ]
     pool = pool_of("web")
     stop = threading.Event()
 
@@ -226,7 +237,10 @@ def test_everybody_at_once_leaves_a_whole_record(world: World, pool_of: Callable
         headers = {"Host": "127.0.0.1", "Authorization": f"Bearer {world.secret_key}"}
         for one in made[:: 2 if method == "PATCH" else 5]:
             answer = client.open(
-                f"/v1/comments/{one['id']}", method=method, headers=headers, json={"body": f"New {uuid4()}"} if method == "PATCH" else None
+                f"/v1/comments/{one['id']}",
+                method=method,
+                headers=headers,
+                json={"body": f"New {uuid4()}"} if method == "PATCH" else None,
             )
             assert answer.status_code in (200, 202, 409)
 
@@ -263,7 +277,9 @@ def test_hits_added_at_once_add_up(world: World, pool_of: Callable[[str], Databa
 def test_a_worker_reads_only_what_a_verdict_needs(world: World) -> None:
     """A claim holds text and numbers, and no address, key or contact."""
     world.submit(author_ip="203.0.113.9")
-    with psycopg.connect(as_role(world.owner_url, "comity_worker"), row_factory=psycopg.rows.namedtuple_row) as connection:
+    with psycopg.connect(
+        as_role(world.owner_url, "comity_worker"), row_factory=psycopg.rows.namedtuple_row
+    ) as connection:
         found: Any = claims.claim(connection, "test", new_id(), 1)[0]
     assert set(found.__slots__) == {
         "id", "site_id", "thread_id", "state", "version", "content_version", "attempts", "name", "body", "website",

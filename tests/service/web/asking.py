@@ -8,7 +8,14 @@ from service.web.errors import QUOTA_TYPE, TYPES
 from tests.world import World
 
 #: Where a submission leaves rows.
-TABLES = ("comity.comment", "comity.thread", "contacts.contact", "comity.idempotency", "comity.outbox", "comity.decision")
+TABLES = (
+    "comity.comment",
+    "comity.thread",
+    "contacts.contact",
+    "comity.idempotency",
+    "comity.outbox",
+    "comity.decision",
+)
 
 
 def stored(world: World) -> dict[str, int]:

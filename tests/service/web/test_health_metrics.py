@@ -64,7 +64,9 @@ def read(url: str) -> dict[str, float]:
     with urllib.request.urlopen(url, timeout=10) as answer:
         text = answer.read().decode()
     return {
-        line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if not line.startswith("#")
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in text.splitlines()
+        if not line.startswith("#")
     }
 
 

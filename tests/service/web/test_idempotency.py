@@ -16,9 +16,7 @@ from tests.world import World
 
 def send(world: World, key: str, body: Any, token: str | None = None) -> TestResponse:
     """One submission under a key, given as it stands in the header."""
-    return world.request(
-        "POST", "/v1/comments", token or world.secret_key, body, headers={"Idempotency-Key": key}
-    )
+    return world.request("POST", "/v1/comments", token or world.secret_key, body, headers={"Idempotency-Key": key})
 
 
 def quoted() -> str:
@@ -121,7 +119,9 @@ def test_a_key_is_kept_for_a_day(shared: World, page: str) -> None:
     """Older than 24 hours it is free again, whether or not retention has passed by."""
     key, thread = quoted(), {"key": page}
     first = send(shared, key, shared.comment(thread=thread))
-    shared.execute("UPDATE comity.idempotency SET created_at = now() - interval '24 hours 1 second' WHERE key = %s", key[1:-1])
+    shared.execute(
+        "UPDATE comity.idempotency SET created_at = now() - interval '24 hours 1 second' WHERE key = %s", key[1:-1]
+    )
     second = send(shared, key, shared.comment(thread=thread))
     assert second.status_code == 202
     assert second.json["id"] != first.json["id"]
@@ -144,7 +144,9 @@ def test_the_same_text_twice_without_a_key_is_a_duplicate(shared: World, page: s
     assert stored(shared) == before
 
     assert send(shared, quoted(), body).status_code == 202
-    shared.execute("UPDATE comity.comment SET created_at = created_at - interval '11 minutes' WHERE body = %s", body["body"])
+    shared.execute(
+        "UPDATE comity.comment SET created_at = created_at - interval '11 minutes' WHERE body = %s", body["body"]
+    )
     assert shared.request("POST", "/v1/comments", shared.secret_key, body).status_code == 202
 
 

@@ -125,7 +125,9 @@ def test_windows_are_shared_by_all_processes(make_world: Any) -> None:
     mine.sync()
     codes.append(other.test_client().post("/v1/comments", json=world.comment(), headers=headers).status_code)
     theirs.sync()
-    codes += [other.test_client().post("/v1/comments", json=world.comment(), headers=headers).status_code for _ in range(5)]
+    codes += [
+        other.test_client().post("/v1/comments", json=world.comment(), headers=headers).status_code for _ in range(5)
+    ]
     assert codes == [202] * 8 + [429] * 2
     other.extensions["comity"].database.close()
 

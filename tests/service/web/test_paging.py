@@ -14,7 +14,9 @@ from service.web.fields import show_time
 
 KEYS = Keys(b"k" * 32)
 moments = st.datetimes(
-    datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
+    datetime(1900, 1, 1),
+    datetime(2200, 1, 1),
+    timezones=st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours))),
 )
 listings = st.text(max_size=20)
 

@@ -110,6 +110,7 @@ FILTERS: list[tuple[dict[str, str], list[str]]] = [
     ({"label": "spam"}, []),
     ({"score": "toxicity:0.5-0.75"}, ["toxic", "insult"]),
     ({"score": "toxicity:0.51-1"}, ["toxic"]),
+    ({"score": "toxicity:0.9-0.1"}, []),
     ({"score": "toxicity:0.75-0.75"}, ["toxic"]),
     ({"score": "spam:0-0.02"}, ["toxic", "insult", "links"]),
     ({"language": "ko"}, ["korean"]),
@@ -265,7 +266,11 @@ def test_a_review_holds_all_that_a_moderator_needs(world: World) -> None:
     world.submit(email=address.upper().replace("LEAK.EXAMPLE", "leak.example"), body="score:spam=0.99 other case")
     world.settle()
     made = world.flagged(
-        email=address, parent_id=above["id"], author_ip="198.51.100.7", user_agent="Agent", referrer="https://r.example/"
+        email=address,
+        parent_id=above["id"],
+        author_ip="198.51.100.7",
+        user_agent="Agent",
+        referrer="https://r.example/",
     )
     world.decide(made, "flag", reason="insult", note="Look again.")
 
@@ -284,7 +289,12 @@ def test_a_review_holds_all_that_a_moderator_needs(world: World) -> None:
     assert (author["user_agent"], author["referrer"]) == ("Agent", "https://r.example/")
     assert author["since"] < found["created_at"]
     policy, person = found["decisions"]
-    assert (policy["seq"], policy["actor"], policy["rule"], policy["reason"]) == (1, "policy", "score_flags", "toxicity")
+    assert (policy["seq"], policy["actor"], policy["rule"], policy["reason"]) == (
+        1,
+        "policy",
+        "score_flags",
+        "toxicity",
+    )
     assert policy["saw"] == {"label": "toxicity", "score": 0.8, "over": {"toxicity": 0.8}}
     assert policy["scores"]["toxicity"] == 0.8
     assert (person["seq"], person["actor"], person["note"]) == (2, "moderator", "Look again.")

@@ -159,7 +159,7 @@ REQUESTS: dict[str, Callable[[Target], dict[str, Any]]] = {
     "revoke_key": lambda t: _new_key(t.world),
     "list_moderators": lambda t: {},
     "make_moderator": lambda t: {"body": {"name": "x", "rights": [{"site": "blog", "may": "viewer"}]}},
-    "revoke_moderator": lambda t: {"token": _new_moderator(t.world)},
+    "revoke_moderator": lambda t: {"moderator": _new_moderator(t.world)},
     "get_policy": lambda t: {"site": "blog"},
     "put_policy": lambda t: {"site": "blog", "body": {}},
 }
@@ -230,9 +230,7 @@ def test_changes_of_a_site_are_for_its_read_key_alone(house: House, kind: str) -
     if kind in may:
         found = {one["id"] for one in answer.json["comments"]}
         owner = house.other_id if kind == "key of another site" else world.site.id
-        assert found <= {
-            str(row[0]) for row in world.rows("SELECT id FROM comity.comment WHERE site_id = %s", owner)
-        }
+        assert found <= {str(row[0]) for row in world.rows("SELECT id FROM comity.comment WHERE site_id = %s", owner)}
 
 
 def test_a_route_without_a_right_cannot_be_declared() -> None:

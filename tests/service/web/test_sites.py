@@ -56,7 +56,9 @@ def test_a_name_is_taken_once(world: World) -> None:
         ("PUT", "/v1/sites/{0}/policy", {}),
     ],
 )
-@pytest.mark.parametrize("name", ["nowhere", "a%00b", "..", "%2e%2e", "BLOG", "blog%20", "x" * 300, "%ff", "bl'og", "é"])
+@pytest.mark.parametrize(
+    "name", ["nowhere", "a%00b", "..", "%2e%2e", "BLOG", "blog%20", "x" * 300, "%ff", "bl'og", "é"]
+)
 def test_unknown_names_are_not_found(shared: World, method: str, path: str, body: Any, name: str) -> None:
     """Whatever stands in the path: a 404 and never a fault."""
     answer = ask(shared, method, path.format(name), body)
@@ -107,7 +109,9 @@ def test_however_many_ask_at_once_two_keys_live(world: World) -> None:
     with ThreadPoolExecutor(8) as pool:
         codes = sorted(pool.map(make, range(8)))
     assert codes == [201] + [409] * 7
-    assert world.rows("SELECT count(*) FROM comity.token WHERE site_id = %s AND revoked_at IS NULL", world.site.id) == [(2,)]
+    assert world.rows("SELECT count(*) FROM comity.token WHERE site_id = %s AND revoked_at IS NULL", world.site.id) == [
+        (2,)
+    ]
 
 
 def test_a_key_of_another_site_is_not_revoked_by_this_name(world: World) -> None:
@@ -138,7 +142,9 @@ def test_moderators_are_made_listed_and_revoked(world: World) -> None:
 
     assert ask(world, "DELETE", f"/v1/moderators/{made['id']}").status_code == 204
     problem(world.request("GET", "/v1/queue", made["token"]), "unauthorized")
-    problem(ask(world, "POST", "/v1/moderators", {"name": "X", "rights": [{"site": "nowhere", "may": "lead"}]}), "not-found")
+    problem(
+        ask(world, "POST", "/v1/moderators", {"name": "X", "rights": [{"site": "nowhere", "may": "lead"}]}), "not-found"
+    )
 
 
 def test_the_moderators_route_revokes_moderators_only(world: World) -> None:

@@ -79,7 +79,17 @@ def test_the_key_decides_and_a_thread_known_by_url_gains_it(shared: World, page:
     url = f"https://blog.example/{page}"
     for thread in ({"url": url}, {"key": page, "url": url}, {"key": page}):
         shared.submit(thread=thread)
-    assert len(set(shared.rows("SELECT thread_id FROM comity.comment c JOIN comity.thread t ON t.id = c.thread_id WHERE t.key = %s", page))) == 1
+    assert (
+        len(
+            set(
+                shared.rows(
+                    "SELECT thread_id FROM comity.comment c JOIN comity.thread t ON t.id = c.thread_id WHERE t.key = %s",
+                    page,
+                )
+            )
+        )
+        == 1
+    )
 
     shared.submit(thread={"key": f"{page}-b", "url": url})
     found = shared.rows("SELECT key, url FROM comity.thread WHERE key LIKE %s ORDER BY key", f"{page}%")

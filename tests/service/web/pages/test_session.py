@@ -128,7 +128,8 @@ def test_a_cookie_that_was_not_made_here_opens_nothing(shared: World, visitor: V
     """Altered, cut, signed for something else, or of a token that is no moderator's."""
     good = session.write(shared.settings.keys, session.begin(shared.moderator_token.split("_")[2], time.time()))
     other = shared.settings.keys.sign("form", b"\0" * 42)
-    for value in (good[:-2], good[2:], good[:20] + "A" + good[21:], other, "x", "é", ""):
+    altered = good[:20] + ("B" if good[20] == "A" else "A") + good[21:]
+    for value in (good[:-2], good[2:], altered, other, "x", "é", ""):
         visitor.client.set_cookie("comity_session", value, domain="127.0.0.1")
         assert "Signed in as" not in visitor.get("/queue").text
     for token in (shared.secret_key, shared.admin_token):
