@@ -44,6 +44,7 @@ class Want:
 
 @dataclass(slots=True)
 class _Window:
+    key: tuple[bytes, int, int]  # whom it counts, seconds, start
     shared: int = 0
     mine: int = 0  # counted here and not yet added to the shared window
 
@@ -62,6 +63,7 @@ class Limits:
         self._lock = threading.Lock()
         self._windows: OrderedDict[tuple[bytes, int, int], _Window] = OrderedDict()
         self._bursts: OrderedDict[bytes, float] = OrderedDict()
+        self._dirty: set[tuple[bytes, int, int]] = set()
         if database is not None:
             threading.Thread(target=self._sync_for_ever, name="limits", daemon=True).start()
 
@@ -90,12 +92,14 @@ class Limits:
             for want, window in found:
                 window.mine += want.cost
                 self._count_burst(want, now)
+                self._dirty.add(window.key)
         return _fields(found, now)
 
     def sync(self) -> None:
         """Add what was counted here to the shared windows, and learn what the others counted."""
         with self._lock:
-            dirty = {key: window.mine for key, window in self._windows.items() if window.mine}
+            self._forget(self._now())
+            dirty = {key: window.mine for key in self._dirty if (window := self._windows.get(key)) and window.mine}
         if not dirty or self._database is None:
             return
         starts = {key: datetime.fromtimestamp(key[2], UTC) for key in dirty}
@@ -106,6 +110,18 @@ class Limits:
                 if window := self._windows.get(key):
                     window.mine -= n
                     window.shared = sums[key[0], starts[key]]
+                    if not window.mine:
+                        self._dirty.discard(key)
+
+    def _forget(self, now: float) -> None:
+        """Drop from the old ends what no longer says anything: windows that ended, bursts that are free again."""
+        while self._windows:
+            key = next(iter(self._windows))
+            if key[2] + key[1] > now or key in self._dirty:
+                break
+            del self._windows[key]
+        while self._bursts and next(iter(self._bursts.values())) <= now:
+            self._bursts.popitem(last=False)
 
     def _sync_for_ever(self) -> None:
         while True:
@@ -121,9 +137,9 @@ class Limits:
         key = (self.key(want.name, want.who), want.seconds, int(now // want.seconds) * want.seconds)
         window = self._windows.get(key)
         if window is None:
-            window = self._windows[key] = _Window()
+            window = self._windows[key] = _Window(key)
             while len(self._windows) > MOST_KEYS:
-                self._windows.popitem(last=False)
+                self._dirty.discard(self._windows.popitem(last=False)[0])
         return window
 
     def _bursts_over(self, want: Want, now: float) -> bool:

@@ -274,3 +274,15 @@ def test_keys_say_nothing_and_differ_with_the_secret() -> None:
     assert make(b"x") == make(b"x")
     assert make(b"x") != make(b"y")
     assert len(make(b"x")) == 16
+
+
+def test_what_no_longer_says_anything_is_forgotten() -> None:
+    """Ended windows and free bursts leave the memory, so that it does not grow with the number of authors."""
+    clock = [1_000_000.0]
+    limits = Limits(b"k" * 32, None, now=lambda: clock[0])
+    for number in range(1000):
+        limits.spend([Want("author", str(number).encode(), 12, 60)])
+    limits._dirty.clear()  # as if they had been shared
+    clock[0] += 120
+    limits.sync()
+    assert (len(limits._windows), len(limits._bursts)) == (0, 0)
