@@ -6,6 +6,7 @@ import sys
 from granian import Granian
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 
 from service import log
 from service.settings import Settings, SettingsError
@@ -29,7 +30,7 @@ def serve(settings: Settings) -> None:
         http1_settings=HTTP1Settings(header_read_timeout=10_000),
         websockets=False,
         log_enabled=True,
-        log_level="warning",
+        log_level=LogLevels.warning,
         respawn_failed_workers=True,
         factory=True,
         workers_kill_timeout=10,

@@ -105,7 +105,8 @@ FREE_DOMAINS = frozenset(
     mail.ru mailbox.org me.com msn.com nate.com naver.com o2.pl orange.fr outlook.com outlook.de outlook.fr pm.me
     posteo.de posteo.net proton.me protonmail.com qq.com rambler.ru rediffmail.com rocketmail.com seznam.cz sina.com
     t-online.de terra.com.br tuta.com tutanota.com uol.com.br virgilio.it wanadoo.fr web.de wp.pl yahoo.co.in
-    yahoo.co.jp yahoo.co.uk yahoo.com yahoo.com.br yahoo.de yahoo.es yahoo.fr yahoo.it yandex.com yandex.ru ya.ru ymail.com zoho.com
+    yahoo.co.jp yahoo.co.uk yahoo.com yahoo.com.br yahoo.de yahoo.es yahoo.fr yahoo.it yandex.com yandex.ru
+    ya.ru ymail.com zoho.com
     """.split()  # noqa: SIM905
 )
 

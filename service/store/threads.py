@@ -27,7 +27,8 @@ class Thread:
 
 
 _COLUMNS = (
-    "t.id, t.site_id, t.key, t.url, t.title, t.closed_at IS NOT NULL, t.published, t.version, t.changed_at, t.created_at"
+    "t.id, t.site_id, t.key, t.url, t.title, t.closed_at IS NOT NULL, t.published, t.version, t.changed_at, "
+    "t.created_at"
 )
 
 

@@ -110,7 +110,8 @@ def from_domain(error: Exception) -> Problem:
     if isinstance(error, NotFound):
         return Problem("not-found", "There is no such thing, or this credential may not see it.")
     if isinstance(error, Conflict):
-        detail = f"Somebody was first: the comment is {error.state} now, at version {error.version}. Look again, then decide."
+        now = f"{error.state} now, at version {error.version}"
+        detail = f"Somebody was first: the comment is {now}. Look again, then decide."
         return Problem("conflict", detail, extra={"state": error.state, "version": error.version})
     if isinstance(error, MoveError):
         detail = f"A comment that is {error.state} cannot be changed this way ({error.action})."

@@ -29,7 +29,8 @@ def readyz() -> Response:
     database = parts.database.answers()
     keys = database and _keys_match(parts)
     ready = database and keys
-    return _answer({"status": "ok" if ready else "unavailable", "database": database, "keys": keys}, 200 if ready else 503)
+    told: dict[str, object] = {"status": "ok" if ready else "unavailable", "database": database, "keys": keys}
+    return _answer(told, 200 if ready else 503)
 
 
 def _keys_match(parts: Services) -> bool:

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document, made from the same declarations that serve the routes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apispec import APISpec
@@ -15,7 +15,7 @@ from service.web.errors import TYPES
 from service.web.fields import Address, Id, Optional, Probability, Time
 from service.web.routing import Operation, Routes
 
-_SCHEMES = {
+_SCHEMES: Mapping[Right, Sequence[str | None]] = {
     Right.SUBMIT: ["secretKey"], Right.READ: ["secretKey"], Right.MANAGE: ["secretKey"],
     Right.STATUS: ["statusToken", "secretKey"], Right.VIEW: ["moderatorToken"], Right.MODERATE: ["moderatorToken"],
     Right.ADMIN: ["adminToken"], Right.PUBLIC_OR_READ: [None, "secretKey"], Right.PUBLIC: [None],
@@ -28,8 +28,8 @@ _SCHEME_WORDS = {
 }
 #: In words: that a key belongs to the body it first came with is nothing a schema of one request can say.
 _KEYED = (
-    " Takes the header field Idempotency-Key, 1 to 255 printable ASCII characters in quotes: the same key with the same "
-    "body gets the first answer again, for 24 hours."
+    " Takes the header field Idempotency-Key, 1 to 255 printable ASCII characters in quotes: "
+    "the same key with the same body gets the first answer again, for 24 hours."
 )
 _ALWAYS = ("malformed-request", "quota-exceeded", "service-unavailable", "internal-error")
 

@@ -29,9 +29,7 @@ def place(keys: Keys, listing: str, text: str | None) -> tuple[datetime, UUID] |
     payload = keys.unsign(f"cursor {listing}", text)
     if payload is None or len(payload) != 24:
         detail = "is not a cursor of this list: start again without one"
-        raise Problem(
-            "not-found", f"cursor {detail}.", [{"detail": detail, "parameter": "cursor", "code": "invalid"}]
-        )
+        raise Problem("not-found", f"cursor {detail}.", [{"detail": detail, "parameter": "cursor", "code": "invalid"}])
     micro, raw = struct.unpack(">q16s", payload)
     return _EPOCH + timedelta(microseconds=micro), UUID(bytes=raw)
 

@@ -68,7 +68,7 @@ def query(schema: Schema, request: Request) -> Any:
 
 def problem_of(error: ValidationError, place: str) -> Problem:
     """A validation error of a schema as a problem; `place` is "pointer" or "parameter"."""
-    found = list(_flatten(error.normalized_messages(), ()))
+    found = list(_flatten(error.normalized_messages(), ()))  # type: ignore[no-untyped-call]
     errors = [
         {"detail": detail, place: _pointer(path) if place == "pointer" else str(path[0]), "code": _code(detail)}
         for path, detail in found

@@ -44,7 +44,7 @@ _OBJECT: Messages = {**_NEEDED, "type": "must be an object"}
 class Incoming(Schema):
     """A request: a member it does not name is an error."""
 
-    error_messages: ClassVar[dict[str, str]] = {
+    error_messages = {
         "unknown": "is unknown here: leave it out",
         "type": "must be an object",
     }
@@ -101,9 +101,11 @@ class Batch(Incoming):
     """Up to 100 comments; each is taken or refused for itself."""
 
     comments = Items(
-        fields.Raw(allow_none=True, metadata={"description": "As for POST /v1/comments; what is wrong is told item by item"}),
-        least=1, most=BATCH_MOST, required=True,
-    )  # fmt: skip
+        fields.Raw(allow_none=True, metadata={"description": "As for POST /v1/comments; each has its own answer"}),
+        least=1,
+        most=BATCH_MOST,
+        required=True,
+    )
 
 
 class Revision(Incoming):
@@ -186,9 +188,7 @@ class Origin(Text):
     """Scheme, host and port of a website."""
 
     def __init__(self) -> None:
-        super().__init__(
-            least=1, most=300, metadata={"pattern": f"^{ORIGIN}$", "examples": ["https://blog.example"]}
-        )
+        super().__init__(least=1, most=300, metadata={"pattern": f"^{ORIGIN}$", "examples": ["https://blog.example"]})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         origin = super()._deserialize(value, attr, data, **kwargs)
@@ -316,7 +316,7 @@ class QueueQuery(Listing):
     order = Choice(("oldest", "newest"), load_default="oldest")
 
 
-# Answers: only what is named here goes out --------------------------------------------------------------------------------
+# Answers: only what is named here goes out ----------------------------------------------------------------------------
 
 
 class ReasonWords(Schema):

@@ -3,14 +3,11 @@
 import re
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz.serving import serving
+from tests.fuzz.serving import judging, serving
 from tests.world import World
 
 PHASES = "examples,coverage,fuzzing,stateful"
@@ -43,7 +40,7 @@ class Outcome:
     def complaints(self) -> str:
         """The part of what was said that names failures."""
         found = re.search(r"=+ (?:ERRORS|FAILURES) =+.*", self.said, re.DOTALL)
-        return found[0] if found else self.said
+        return "\n".join(line[:400] for line in (found[0] if found else self.said).splitlines())
 
 
 def fuzz(world: World, folder: Path, *options: str) -> Outcome:
@@ -52,7 +49,7 @@ def fuzz(world: World, folder: Path, *options: str) -> Outcome:
     config.write_text(_config(world))
     with (
         serving(world.owner_url, world.broker_url, folder / "web.log", COMITY_LOG_LEVEL="warning", **_FREE) as served,
-        _judging(world),
+        judging(world),
     ):
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]
         command += [
@@ -101,19 +98,3 @@ include-operation-id = "comment_status"
 parameters = {{ "path.comment_id" = {{ dictionary = "status", probability = 0.7 }} }}
 """
 
-
-@contextmanager
-def _judging(world: World) -> Iterator[None]:
-    """Comments are judged as they come in, as by a worker."""
-    stop = threading.Event()
-
-    def judge() -> None:
-        while not stop.wait(0.05):
-            while world.judge.pass_once():
-                pass
-
-    thread = threading.Thread(target=judge)
-    thread.start()
-    yield
-    stop.set()
-    thread.join()

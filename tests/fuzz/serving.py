@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.world import environment
+from tests.world import World, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,6 +71,25 @@ def serving(owner_url: str, broker_url: str, log: Path, **environ: str) -> Itera
         finally:
             process.terminate()
             process.wait(30)
+
+
+@contextmanager
+def judging(world: World) -> Iterator[None]:
+    """Comments are judged as they come in, as by a worker."""
+    stop = threading.Event()
+
+    def judge() -> None:
+        while not stop.wait(0.05):
+            while world.judge.pass_once():
+                pass
+
+    thread = threading.Thread(target=judge)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _wait(served: Served) -> None:

@@ -23,7 +23,10 @@ SPOKE = 6  # words shown for and against a label
 _BAND = re.compile(schemas.SCORE_BAND, re.ASCII)
 
 
-@routes.add("GET", "/v1/queue", Right.VIEW, query=schemas.QueueQuery(), answers={200: schemas.Queue()}, problems=("not-found",))
+@routes.add(
+    "GET", "/v1/queue", Right.VIEW,
+    query=schemas.QueueQuery(), answers={200: schemas.Queue()}, problems=("not-found",),
+)  # fmt: skip
 def list_queue(call: Call) -> Answer:
     """Flagged comments that wait for a moderator, with counts."""
     wanted = filter_of(call)
@@ -189,8 +192,10 @@ def spoke(model: Model | None, comment: Flagged, most: int) -> list[dict[str, An
 
 
 def _words(model: Model, body: str, label: str) -> dict[str, Any]:
-    words = model.explain(body, label, top=SPOKE * 2).words
-    shown: list[dict[str, Any]] = [{"text": w.text, "start": w.start, "end": w.end, "weight": w.log_odds} for w in words]
+    shown: list[dict[str, Any]] = [
+        {"text": word.text, "start": word.start, "end": word.end, "weight": word.log_odds}
+        for word in model.explain(body, label, top=SPOKE * 2).words
+    ]
     return {
         "for_": [word for word in shown if word["weight"] > 0][:SPOKE],
         "against": [word for word in shown if word["weight"] < 0][:SPOKE],

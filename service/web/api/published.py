@@ -32,7 +32,8 @@ OVERLAP = timedelta(seconds=60)
 
 @routes.add(
     "GET", "/v1/comments", Right.PUBLIC_OR_READ,
-    query=schemas.PublicListing(), answers={200: (schemas.CommentList(), schemas.ChangeList()), 304: None}, problems=("not-found",),
+    query=schemas.PublicListing(), answers={200: (schemas.CommentList(), schemas.ChangeList()), 304: None},
+    problems=("not-found",),
 )  # fmt: skip
 def list_comments(call: Call) -> Answer:
     """Published comments of a page; with a secret key and updated_since, changes of the whole site."""
@@ -170,9 +171,7 @@ def _change(changed: Changed) -> dict[str, Any]:
 def _site(call: Call) -> Site:
     if "site" not in call.query:
         detail = "is missing: name the site"
-        raise Problem(
-            "not-found", f"site {detail}.", [{"detail": detail, "parameter": "site", "code": "required"}]
-        )
+        raise Problem("not-found", f"site {detail}.", [{"detail": detail, "parameter": "site", "code": "required"}])
     return call.services.gate.site(call.query["site"])
 
 

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import http.client
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ import redis
 from service import embedded
 from service.domain.contact import open_sealed
 from service.embedded.valkey import ADMIN
-from tests.fuzz.serving import Served, serving
+from tests.fuzz.serving import Served, judging, serving
 from tests.service.web.scanner import everything_stored, forms, scan
 from tests.world import PRIVATE_KEY, World, canary
 
@@ -66,20 +65,13 @@ def run(new_database: Callable[[], str], servers: embedded.Servers, folder: Path
     """Some hundreds of requests to a real web process, with a judge at work: all routes, good and bad, and faults."""
     world = World.make(new_database(), servers.broker_url)
     log, logged = folder / "secrecy.log", servers.postgres.log.stat().st_size
-    stop = threading.Event()
-    judge = threading.Thread(target=_judge, args=(world, stop))
-    judge.start()
-    with serving(
-        world.owner_url, world.broker_url, log,
-        COMITY_LOG_LEVEL="debug", COMITY_LIMIT_AUTHOR="5/60", COMITY_LIMIT_PREFIX="1000/60", COMITY_LIMIT_SITE="1000/60",
-        COMITY_LIMIT_VISITOR="100000/60",
-    ) as served:  # fmt: skip
+    limits = {"AUTHOR": "5/60", "PREFIX": "1000/60", "SITE": "1000/60", "VISITOR": "100000/60"}
+    settings = {"COMITY_LOG_LEVEL": "debug", **{f"COMITY_LIMIT_{name}": quota for name, quota in limits.items()}}
+    with serving(world.owner_url, world.broker_url, log, **settings) as served, judging(world):
         client = Client(served)
         addresses = _use(world, client)
         assert len(client.codes) > 150
         assert {200, 202, 400, 401, 404, 409, 413, 415, 422, 429, 500} <= set(client.codes)
-    stop.set()
-    judge.join()
     socket = urlsplit(servers.broker_socket_url).path
     broker: Any = redis.Redis(unix_socket_path=socket, username=ADMIN, password=servers.secrets.get(ADMIN))
     places = {
@@ -91,11 +83,6 @@ def run(new_database: Callable[[], str], servers: embedded.Servers, folder: Path
     }
     yield Run(world, places, addresses, len(client.codes))
     world.close()
-
-
-def _judge(world: World, stop: threading.Event) -> None:
-    while not stop.wait(0.02):
-        world.judge.pass_once()
 
 
 def _use(world: World, client: Client) -> list[str]:
@@ -146,7 +133,7 @@ def _use(world: World, client: Client) -> list[str]:
         wrong = comment()
         post({**wrong, "email": change.replace("{}", wrong["email"])})
     raw = json.dumps(comment()).encode()
-    for data in (raw[:-1], raw + b"}", raw.replace(b'"name"', b'"email"', 1), b"\xff" + raw, raw + b" " * 70_000):
+    for data in (raw[:-1], raw + b"}", raw.replace(b'"name"', b'"email"', 1), b"\xff" + raw, raw + b" " * 300_000):
         post(data)
     post(raw, **{"Content-Type": "text/plain"})
     client.send("POST", "/v1/comments", "garbage", comment())
