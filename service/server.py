@@ -30,7 +30,7 @@ def serve(settings: Settings) -> None:
         http1_settings=HTTP1Settings(header_read_timeout=10_000),
         websockets=False,
         log_enabled=True,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,  # its warning at start counts threads that wait for the database
         respawn_failed_workers=True,
         factory=True,
         workers_kill_timeout=10,

@@ -97,4 +97,3 @@ pages = {{ values = ["fuzz"] }}
 include-operation-id = "comment_status"
 parameters = {{ "path.comment_id" = {{ dictionary = "status", probability = 0.7 }} }}
 """
-

@@ -156,7 +156,9 @@ def test_other_schemes_are_text(scheme: str) -> None:
     """However they are written."""
     for text in (scheme, scheme.upper(), f" {scheme} ", f"({scheme})"):
         assert all(part.href is None or part.href.startswith("http") for part in rules.parts(text))
-        assert not any((part.href or "").lower().startswith(scheme.split(":")[0] + ":") for part in rules.parts(text))
+        assert not any(
+            (part.href or "").lower().startswith(scheme.partition(":")[0] + ":") for part in rules.parts(text)
+        )
 
 
 # Masking -------------------------------------------------------------------------------------------------------------

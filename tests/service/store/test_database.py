@@ -102,9 +102,14 @@ def test_a_fault_of_ours_stays_what_it_is(database: Database) -> None:
 def test_an_exception_leaves_nothing_of_its_transaction(world: World, database: Database) -> None:
     """What came before it is rolled back."""
     world.published()
-    with pytest.raises(KeyError), database.transaction() as connection:
-        connection.execute("UPDATE comity.thread SET title = 'half'")
-        raise KeyError
+
+    def half() -> None:
+        with database.transaction() as connection:
+            connection.execute("UPDATE comity.thread SET title = 'half'")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        half()
     assert world.rows("SELECT title FROM comity.thread") == [(None,)]
 
 

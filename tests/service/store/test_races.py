@@ -138,9 +138,9 @@ def test_three_judges_on_the_same_rows_decide_each_once(world: World, pool_of: C
         model = MeetingModel(world, 3)
         judges = [Judge(pool_of("worker"), model, 100, process) for process in ("a", "b", "c")]  # type: ignore[arg-type]
         threads = [threading.Thread(target=judge.pass_once) for judge in judges]
-        for thread in threads:
+        for number, thread in enumerate(threads, 1):
             thread.start()
-            _wait_for(lambda thread=thread: len(model.batches) > threads.index(thread) or not thread.is_alive())
+            _wait_for_batches(model, number)
         for thread in threads:
             thread.join()
 
@@ -153,9 +153,9 @@ def test_three_judges_on_the_same_rows_decide_each_once(world: World, pool_of: C
     check(world)
 
 
-def _wait_for(true: Callable[[], bool]) -> None:
+def _wait_for_batches(model: WordModel, number: int) -> None:
     deadline = time.monotonic() + 20
-    while not true():
+    while len(model.batches) < number:
         assert time.monotonic() < deadline
         time.sleep(0.002)
 

@@ -315,7 +315,7 @@ def test_the_review_says_which_words_spoke(world: World) -> None:
     made = world.flagged(body="score:insult=0.7 You are such an idiot, idiot! Write to me: x@leak.example thanks")
     found = world.review(made)
 
-    assert [one["label"] for one in found["spoke"]][0] == "insult"
+    assert found["spoke"][0]["label"] == "insult"
     assert len(found["spoke"]) == 3
     for one in found["spoke"]:
         words = one["for"] + one["against"]

@@ -79,7 +79,7 @@ def run(new_database: Callable[[], str], servers: embedded.Servers, folder: Path
         "answers": b"\n".join(client.kept),
         "our log": log.read_bytes(),
         "PostgreSQL's log": servers.postgres.log.read_bytes()[logged:],
-        "the broker": b"\n".join(broker.dump(key) or b"" for key in broker.keys()),
+        "the broker": b"\n".join(broker.dump(key) or b"" for key in broker.scan_iter()),
     }
     yield Run(world, places, addresses, len(client.codes))
     world.close()
