@@ -105,6 +105,12 @@ class House:
                     one.kill()
         process.wait()
 
+    def revive(self, name: str) -> None:
+        """Start a process again that has ended, as the supervisor does."""
+        if self.processes[name].poll() is not None:
+            self.kill(name)
+            self.start(name, name.partition("_")[0])
+
     def children(self, name: str) -> list[psutil.Process]:
         """The processes below a process, as far as they live."""
         return [one for one in psutil.Process(self.processes[name].pid).children(recursive=True) if one.is_running()]

@@ -188,6 +188,31 @@ def ask(world: World, operation: Operation, given: dict[str, Any], token: str) -
     return world.request(operation.method, operation.path.format(**names), token or None, **rest)
 
 
+#: Who may do what, in the words of the product: a route's right is not changed by accident.
+RIGHTS: dict[Right, set[str]] = {
+    Right.PUBLIC: {"count_comments"},
+    Right.PUBLIC_OR_READ: {"list_comments"},
+    Right.STATUS: {"comment_status"},
+    Right.SUBMIT: {"submit_comment", "submit_batch"},
+    Right.READ: {"get_thread"},
+    Right.MANAGE: {"edit_comment", "withdraw_comment", "change_thread"},
+    Right.VIEW: {"list_queue", "review_comment"},
+    Right.MODERATE: {"decide_comment"},
+    Right.ADMIN: {
+        "list_sites", "make_site", "get_site", "change_site", "list_keys", "make_key", "revoke_key", "list_moderators",
+        "make_moderator", "revoke_moderator", "get_policy", "put_policy",
+    },
+}  # fmt: skip
+
+
+def test_every_operation_has_the_right_it_should_have() -> None:
+    """Submitting, reading and changing for secret keys; review for viewers, decisions for moderators; the rest for admins."""
+    declared: dict[Right, set[str]] = {right: set() for right in Right}
+    for name, operation in OPERATIONS.items():
+        declared[operation.right].add(name)
+    assert declared == RIGHTS
+
+
 def test_every_operation_is_asked() -> None:
     """A new route belongs into this matrix."""
     assert set(REQUESTS) == set(OPERATIONS)
