@@ -142,7 +142,7 @@ class House:
         if servers:
             self.say(f"Starting {' and '.join(server.title for server in servers)}.")
         for server in servers:
-            self.supervisor.start(server.process())
+            self.supervisor.start(server.process(supervised=True))
         for server in servers:
             self.supervisor.wait(server.name, _asking(server.title, server.ask, self.say), every=0.05)
 

@@ -10,7 +10,8 @@ SUITES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
                    "tests/test_")),
     ("store, races, API", 180, ("tests/service/store", "tests/service/web", "tests/workers")),
     ("fuzz", 120, ("tests/fuzz",)),
-    ("faults", 120, ("tests/faults", "tests/service/test_embedded", "tests/service/test_supervisor", "tests/service/")),
+    ("run", 120, ("tests/service/test_embedded", "tests/service/test_supervisor", "tests/faults/test_run")),
+    ("faults", 120, ("tests/faults", "tests/service/")),
     ("browser", 240, ("tests/browser",)),
 )  # fmt: skip
 

@@ -17,16 +17,16 @@ def test_every_setting_is_documented() -> None:
     """The table in docs/operator/settings.md is the table in the code."""
     text = (ROOT / "docs/operator/settings.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(COMITY_\w+)` \| (.*?) \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
-    expected = [
-        (s.name, f"`{s.default}`" if s.default else "", ", ".join(s.needed_by), s.meaning) for s in SETTINGS
-    ]
+    expected = [(s.name, f"`{s.default}`" if s.default else "", ", ".join(s.needed_by), s.meaning) for s in SETTINGS]
     assert rows == expected
 
 
 def test_every_route_and_problem_is_documented() -> None:
     """docs/website/api.md names each operation; each problem type has its line."""
     text = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))
-    missing = [f"{o.method} {o.path}" for room in api.ROUTES for o in room.operations if f"`{o.method} {o.path}`" not in text]
+    missing = [
+        f"{o.method} {o.path}" for room in api.ROUTES for o in room.operations if f"`{o.method} {o.path}`" not in text
+    ]
     assert missing == []
     assert [kind for kind in TYPES if f"`{kind}`" not in text] == []
 

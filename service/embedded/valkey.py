@@ -84,7 +84,8 @@ class Valkey:
         except OSError as error:
             raise explain(error, self._folder.data) from error
 
-    def process(self) -> Process:
+    def process(self, supervised: bool = False) -> Process:  # noqa: ARG002 - the same either way
+        """SIGTERM saves and ends it; nothing it holds is worth more than ten seconds."""
         return Process(
             name=self.name,
             # Its settings come on standard input: a path with a "?" in it would be a pattern to Valkey, and one that

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Request
 from marshmallow import Schema, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.web.errors import Problem
 
@@ -21,8 +22,11 @@ def body(request: Request, limit: int) -> bytes:
         raise Problem("unsupported-media-type", "Send the body as JSON, with Content-Type: application/json.")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Problem("unsupported-media-type", "Send the body without compression.")
-    request.max_content_length = limit
-    return request.get_data(cache=False)
+    request.max_content_length = limit + 1  # of a body without a length, what is beyond this is cut off in silence
+    raw = request.get_data(cache=False)
+    if len(raw) > limit:
+        raise RequestEntityTooLarge
+    return raw
 
 
 def parse(raw: bytes) -> Any:

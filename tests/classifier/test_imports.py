@@ -31,7 +31,19 @@ def test_scoring_loads_neither_training_nor_network() -> None:
     loaded = set(done.stdout.split())
     assert "classifier.model" in loaded
     roots = {name.split(".")[0] for name in loaded}
-    banned = {"sklearn", "scipy", "joblib", "threadpoolctl", "pickle", "marshal", "shelve", "socket", "ssl", "http", "requests"}
+    banned = {
+        "sklearn",
+        "scipy",
+        "joblib",
+        "threadpoolctl",
+        "pickle",
+        "marshal",
+        "shelve",
+        "socket",
+        "ssl",
+        "http",
+        "requests",
+    }
     assert roots.isdisjoint(banned)
     assert "urllib.request" not in loaded
     assert {f"classifier.{name}" for name in TRAINING}.isdisjoint(loaded)

@@ -282,6 +282,16 @@ def test_a_killed_process_comes_back(house: Run, name: str) -> None:
     eventually(lambda: house.decided(comment))
 
 
+def test_a_crashed_connection_of_the_database(house: Run) -> None:
+    """PostgreSQL distrusts its memory when one of its processes is killed: it ends and is started again."""
+    old = house.pid("postgres")
+    next(child for child in psutil.Process(old).children() if "checkpointer" in child.cmdline()[0]).kill()
+    eventually(lambda: house.pid("postgres") not in (0, old))
+    eventually(house.answers)
+    comment = _insist(house.submit)
+    eventually(lambda: house.decided(comment))
+
+
 def _insist(submit: Callable[[], str]) -> str:
     """As a client does: try again while the service says that it is away."""
     for _ in range(100):

@@ -447,13 +447,27 @@ def test_a_path_too_long_for_a_socket_puts_the_sockets_elsewhere() -> None:
 
 def test_any_letters_in_the_folders_name() -> None:
     """Spaces, quotes and letters beyond ASCII in the path bother neither server nor client."""
-    with scratch() as folder, embedded.start(folder / 'it\'s a "dätä" 100% #1?') as servers:
+    with scratch() as folder, embedded.start(folder / "it's a dätä 100% #1?") as servers:
         assert ask(servers.owner_url, "SELECT 1") == "1"
         with kombu.Connection(servers.broker_url) as connection, connection.SimpleQueue("bell") as queue:
             queue.put({})
             assert queue.get(timeout=5).payload == {}
         with closing(redis.Redis.from_url(servers.broker_socket_url)) as client:
             assert client.ping()
+
+
+def test_letters_that_a_shell_reads_in_the_folders_name() -> None:
+    """They do no harm where the programs lie elsewhere; where they have to be copied there, one sentence says so."""
+    with scratch() as folder:
+        odd = folder / 'a "$HOME" folder'
+        try:
+            servers = embedded.start(odd)
+        except embedded.FolderError as error:
+            assert "COMITY_DATA" in str(error)
+            return
+        with servers:
+            assert not (odd / "programs").exists()
+            assert ask(servers.owner_url, "SELECT 1") == "1"
 
 
 def test_a_killed_run_with_sockets_elsewhere_leaves_no_second_folder() -> None:
@@ -654,7 +668,8 @@ def _start_elsewhere(data: Path, limit: int) -> str:
 
 def test_a_full_disk_at_a_later_start(template: Path) -> None:
     """One sentence; with room again the service starts and nothing is missing."""
-    with small_disk(60) as (folder, limit):
+    copied = sum(file.stat().st_blocks * 512 for file in template.rglob("*") if file.is_file())
+    with small_disk(20 + copied // 1_000_000) as (folder, limit):
         data = folder / "data"
         subprocess.run(["cp", "-a", template, data], check=True)
         for log in (data / "log").iterdir():

@@ -91,17 +91,17 @@ def check(world: World) -> None:
 
 
 def test_of_eight_equal_rulings_one_takes_effect(world: World, pool_of: Callable[[str], Database]) -> None:
-    """Two hundred rounds on eight connections: one decided, seven passed over in silence."""
+    """Two hundred rounds on eight connections, also to the state it has: one decided, seven passed over in silence."""
     pool = pool_of("web")
     made = [world.submit() for _ in range(10)]
     world.settle()
-    moves = [Action.REJECT, Action.PUBLISH, Action.FLAG]
+    moves = [Action.REJECT, Action.REJECT, Action.PUBLISH, Action.FLAG, Action.FLAG, Action.PUBLISH]
     for number in range(200):
         target = UUID(made[number % 10]["id"])
         with pool.connection() as connection:
             seen = comments.see(connection, target, [world.site.id])
         ruling = Ruling(
-            target, moves[(number // 10) % 3], Actor.MODERATOR, seen.state, seen.version, seen.content_version, "token"
+            target, moves[(number // 10) % 6], Actor.MODERATOR, seen.state, seen.version, seen.content_version, "token"
         )
 
         def rule(ruling: Ruling = ruling) -> int:

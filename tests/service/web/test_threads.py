@@ -116,23 +116,27 @@ def test_two_sites_may_use_one_key_or_url(shared: World, page: str) -> None:
     assert shared.rows("SELECT count(DISTINCT site_id) FROM comity.thread WHERE key = %s", page) == [(2,)]
 
 
-def test_many_first_comments_at_once_make_one_thread(shared: World, page: str) -> None:
-    """Twelve visitors come first: all are taken, on one page, some by key, some by URL, some by both."""
-    url = f"https://blog.example/{page}"
-    shared.submit(thread={"url": url})
-    places = [{"key": page, "url": url}, {"url": url}, {"key": page, "url": url}] * 4
-    gate = threading.Barrier(len(places))
+@pytest.mark.parametrize("known", [False, True])
+def test_many_first_comments_at_once_make_one_thread(shared: World, page: str, known: bool) -> None:
+    """Twelve visitors come first, some by key, some by URL, some by both: all are taken, on one page."""
+    for round_ in range(4):
+        key, url = f"{page}-{round_}", f"https://blog.example/{page}/{round_}"
+        if known:
+            shared.submit(thread={"url": url})
+        both = {"key": key, "url": url}
+        places = [both, {"url": url}, both] * 4 if known else [{"key": key}] * 6 + [both] * 6
+        gate = threading.Barrier(len(places))
 
-    def post(place: dict[str, str]) -> int:
-        body = shared.comment(thread=place)
-        headers = {"Host": "127.0.0.1", "Authorization": f"Bearer {shared.secret_key}"}
-        client = shared.app.test_client()
-        gate.wait()
-        return client.post("/v1/comments", json=body, headers=headers).status_code
+        def post(place: dict[str, str], gate: threading.Barrier = gate) -> int:
+            body = shared.comment(thread=place)
+            headers = {"Host": "127.0.0.1", "Authorization": f"Bearer {shared.secret_key}"}
+            client = shared.app.test_client()
+            gate.wait()
+            return client.post("/v1/comments", json=body, headers=headers).status_code
 
-    with ThreadPoolExecutor(len(places)) as pool:
-        assert set(pool.map(post, places)) == {202}
-    assert shared.rows("SELECT count(*) FROM comity.thread WHERE key = %s OR url = %s", page, url) == [(1,)]
+        with ThreadPoolExecutor(len(places)) as pool:
+            assert set(pool.map(post, places)) == {202}
+        assert shared.rows("SELECT count(*) FROM comity.thread WHERE key = %s OR url = %s", key, url) == [(1,)]
 
 
 def test_nothing_is_published_into_a_thread_that_is_being_closed(shared: World, page: str) -> None:
