@@ -43,5 +43,5 @@ class WordModel:
                 label, _, score = word.removeprefix("score:").partition("=")
                 given[label] = float(score)
             if word.startswith("language:"):
-                given = {label: None for label in LABELS} | {"language": word.removeprefix("language:")}
+                given = dict.fromkeys(LABELS) | {"language": word.removeprefix("language:")}
         return WordScores(**given)
