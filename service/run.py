@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 from service.embedded import orphans
 from service.embedded.errors import PortInUse, StartError
-from service.embedded.files import Lock, Secrets, explained, write_atomically
+from service.embedded.files import Lock, Secrets, explained, read_own, write_atomically
 from service.embedded.folder import Folder, default_data, make_home, open_folder, remove_socket_folder, socket_folder
 from service.embedded.journal import Journal
 from service.embedded.postgres import Answer, Postgres
@@ -68,7 +68,7 @@ def _run(environ: Mapping[str, str], settings: Settings, out: TextIO) -> int:
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:5.1f} s  {text}", file=out, flush=True)
 
-    data = default_data(_CHECKOUT, environ)
+    data = default_data(_CHECKOUT, {"COMITY_DATA": settings.data})
     if not settings.data:
         make_home(data)
     folder = open_folder(data, servers=not (settings.database_url and settings.broker_url))
@@ -107,7 +107,8 @@ class House:
 
     def __post_init__(self) -> None:
         self.secrets = Secrets(self.folder.data / "secrets.json")
-        self.url = self.environ.get("COMITY_PUBLIC_URL") or local_url(self.settings.host, self.settings.port)
+        given = _given(self.environ, "COMITY_PUBLIC_URL")
+        self.url = self.settings.public_url if given else local_url(self.settings.host, self.settings.port)
 
     def open(self) -> None:
         """Start everything and wait until it answers. Raises StartError, Interrupted, OSError."""
@@ -180,14 +181,16 @@ class House:
 
     def _write_demo(self) -> None:
         """The demo site is made once; its tokens are shown once, so they go to a file at once."""
-        if not self.settings.database_url and self._demo_file().exists():
-            return  # Made in this very database: a new one removes the file.
-        made = json.loads(self.supervisor.once(self._child("demo", {"COMITY_DATABASE_URL": self.owner_url})) or "null")
-        if made:
-            write_atomically(self._demo_file(), json.dumps({"url": self.url, **made}, indent=1).encode())
+        known = read_own(self._demo_file())
+        if known is None or self.settings.database_url:
+            child = self._child("demo", {"COMITY_DATABASE_URL": self.owner_url})
+            known = json.loads(self.supervisor.once(child) or "null") or known
+        # Otherwise it was made in this very database: a new one removes the file. The address may be another today.
+        if known is not None and known.get("url") != self.url:
+            write_atomically(self._demo_file(), json.dumps({**known, "url": self.url}, indent=1).encode())
 
     def _demo_file(self) -> Path:
-        home = self.folder.data if self.environ.get("COMITY_DATA") else _CHECKOUT / "var"
+        home = self.folder.data if self.settings.data else _CHECKOUT / "var"
         home.mkdir(exist_ok=True)
         return home / "demo.json"
 
@@ -209,7 +212,7 @@ class House:
 
     def _harmless(self) -> dict[str, str]:
         """All settings that open nothing, and what programs commonly look for."""
-        guarded = {setting.name for setting in SETTINGS if setting.needed_by}
+        guarded = {"COMITY_PUBLIC_URL", *(setting.name for setting in SETTINGS if setting.needed_by)}
         passed = {
             name: value
             for name, value in self.environ.items()

@@ -134,25 +134,29 @@ def _truth(row: Any) -> str:
 def _wait(console: Console, client: Client, keys: Sequence[str], accepted: int, began: float) -> dict[str, Any]:
     """Every accepted comment with its verdict, by id; `finished` is when the last one came, in seconds."""
     found: dict[str, Any] = {}
+    since = dict.fromkeys(keys, "2000-01-01T00:00:00Z")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("Deciding", total=accepted)
         while len(found) < accepted:
             for key in keys:
-                found |= {one["id"]: one for one in _changes(client, key) if one["status"] != "pending"}
+                changed, since[key] = _changes(client, key, since[key])
+                found |= {one["id"]: one for one in changed if one["status"] != "pending"}
             progress.update(bar, completed=len(found))
             if len(found) < accepted and time.perf_counter() - began > 3600:
                 raise ApiError(f"{accepted - len(found)} comments are still undecided after an hour.")
     return found
 
 
-def _changes(client: Client, key: str) -> Iterator[Any]:
-    query = {"updated_since": "2000-01-01T00:00:00Z", "limit": "100"}
+def _changes(client: Client, key: str, since: str) -> tuple[list[Any], str]:
+    """A site's comments changed since then, and where the next round begins."""
+    query = {"updated_since": since, "limit": "100"}
+    changed: list[Any] = []
     while True:
         page = client.must("GET", f"/v1/comments?{urlencode(query)}", key)
-        yield from page["comments"]
+        changed += page["comments"]
         if page["next_cursor"] is None:
-            return
+            return changed, page["next_since"]
         query["cursor"] = page["next_cursor"]
 
 

@@ -112,6 +112,29 @@ def test_of_eight_equal_rulings_one_takes_effect(world: World, pool_of: Callable
     check(world)
 
 
+@pytest.mark.parametrize("how", ["edit", "withdraw", "decide"])
+def test_what_was_seen_before_another_change_is_not_changed(
+    world: World, pool_of: Callable[[str], Database], how: str
+) -> None:
+    """Somebody looked, somebody else decided: the first one's edit, withdrawal or decision is a conflict."""
+    made = world.published()
+    with pool_of("web").connection() as connection:
+        seen = comments.see(connection, UUID(made["id"]), [world.site.id])
+        world.decide(made, "publish")  # the state stays, the version does not
+        before = world.rows("SELECT c::text FROM comity.comment c")
+        ruling = Ruling(seen.id, Action.FLAG, Actor.MODERATOR, seen.state, seen.version, seen.content_version, "t")
+        change: dict[str, Callable[[], Any]] = {
+            "edit": lambda: comments.edit(connection, seen, comments.Revision(body="New."), "t"),
+            "withdraw": lambda: comments.withdraw(connection, seen, "t"),
+            "decide": lambda: comments.decide_one(connection, ruling),
+        }
+        with pytest.raises(comments.Conflict) as conflict:
+            change[how]()
+    assert (conflict.value.state, conflict.value.version) == ("published", seen.version + 1)
+    assert world.rows("SELECT c::text FROM comity.comment c") == before
+    check(world)
+
+
 class MeetingModel(WordModel):
     """A model whose copies wait for each other before they answer, and first open the claims to the next one."""
 

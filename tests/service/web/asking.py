@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 from werkzeug.test import TestResponse
 
 from service.web.errors import QUOTA_TYPE, TYPES
@@ -18,10 +19,20 @@ TABLES = (
 )
 
 
+_connections: dict[str, psycopg.Connection[Any]] = {}
+
+
+def look(world: World, statement: str, *arguments: Any) -> list[Any]:
+    """What the database's owner sees, on a connection that stays open: for the many who ask often."""
+    if world.owner_url not in _connections:
+        _connections[world.owner_url] = psycopg.connect(world.owner_url, autocommit=True)
+    return _connections[world.owner_url].execute(statement, arguments or None).fetchall()
+
+
 def stored(world: World) -> dict[str, int]:
     """How many rows each table holds."""
     counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in TABLES)
-    return dict(zip(TABLES, world.rows(f"SELECT {counts}")[0], strict=True))
+    return dict(zip(TABLES, look(world, f"SELECT {counts}")[0], strict=True))
 
 
 def problem(answer: TestResponse, kind: str, *places: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from service.web.routing import BATCH_BYTES, COMMENT_BYTES
-from tests.service.web.asking import problem, stored
+from tests.service.web.asking import look, problem, stored
 from tests.world import World
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
@@ -573,9 +573,9 @@ def test_a_wrong_member_of_another_route_is_named(
     token = {"key": target.secret_key, "moderator": target.moderator_token, "admin": target.admin_token}[who]
     tables = ("comity.site", "comity.token", "comity.policy", "comity.thread")
     everything = " UNION ALL ".join(f"SELECT t::text FROM {table} t" for table in tables) + " ORDER BY 1"
-    before = target.rows(everything)
+    before = look(target, everything)
 
     problem(target.request(method, where, token, body), "validation-error", *places)
 
-    assert target.rows(everything) == before
+    assert look(target, everything) == before
     assert target.read(thread_key="bad", limit=1).json == listed

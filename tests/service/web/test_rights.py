@@ -15,7 +15,7 @@ from service.store import sites
 from service.web.api import ROUTES
 from service.web.auth import Right
 from service.web.routing import Operation, Routes
-from tests.service.web.asking import problem
+from tests.service.web.asking import look, problem
 from tests.world import World
 
 OPERATIONS = {operation.name: operation for room in ROUTES for operation in room.operations}
@@ -225,10 +225,10 @@ def test_the_declared_right_decides(house: House, name: str, kind: str) -> None:
     """401 for nobody, 403 for the wrong one, 404 for what is another site's, and else what was asked for."""
     world, operation = house.world, OPERATIONS[name]
     made = world.submit(thread={"key": "rights"})
-    target = Target(world, made, str(world.rows("SELECT id FROM comity.thread WHERE key = 'rights'")[0][0]))
+    target = Target(world, made, str(look(world, "SELECT id FROM comity.thread WHERE key = 'rights'")[0][0]))
     given = REQUESTS[name](target)
     token = made["status_token"] if kind == "status token" else house.tokens[kind]
-    before = world.rows("SELECT version, state FROM comity.comment WHERE id = %s", made["id"])
+    before = look(world, "SELECT version, state FROM comity.comment WHERE id = %s", made["id"])
 
     answer = ask(world, operation, given, token)
 
@@ -240,7 +240,7 @@ def test_the_declared_right_decides(house: House, name: str, kind: str) -> None:
     if status == 403:
         problem(answer, "forbidden")
     if status >= 400:
-        assert world.rows("SELECT version, state FROM comity.comment WHERE id = %s", made["id"]) == before
+        assert look(world, "SELECT version, state FROM comity.comment WHERE id = %s", made["id"]) == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
