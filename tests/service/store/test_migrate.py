@@ -1,6 +1,5 @@
 """Bringing a database to this release's schema."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -15,13 +14,12 @@ from tests.world import World
 
 
 @pytest.fixture
-def empty(servers: embedded.Servers, template: str) -> Iterator[str]:
+def empty(servers: embedded.Servers, template: str) -> str:
     """A database with nothing in it, as its owner."""
     name = f"empty_{uuid4().hex}"
     with psycopg.connect(servers.superuser_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER comity_owner").format(sql.Identifier(name)))
-        yield urlsplit(servers.owner_url)._replace(path=f"/{name}").geturl()
-        connection.execute(sql.SQL("DROP DATABASE {} (FORCE)").format(sql.Identifier(name)))
+    return urlsplit(servers.owner_url)._replace(path=f"/{name}").geturl()
 
 
 def test_the_head_in_the_code_is_the_revisions_own() -> None:
