@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock replay latency memory fuzz clean
+.PHONY: help run test test-full lint lock replay latency memory fuzz clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -32,6 +32,9 @@ memory: $(VENV)/run ## Show the memory (PSS) of every process of `make run`
 
 fuzz: $(VENV)/test ## Send 10,000 requests made from the OpenAPI document
 	@$(BIN)/python -m tests.fuzz --requests 10000
+
+test-full: $(VENV)/test ## Run the faults of `make run` at full length (20 times each)
+	@COMITY_TEST_FULL=1 $(BIN)/python -m pytest tests/faults tests/service/test_embedded.py tests/service/test_supervisor.py
 
 lock: ## Pin the newest versions of all packages, with hashes
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install -q uv

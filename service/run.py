@@ -184,7 +184,8 @@ class House:
         known = read_own(self._demo_file())
         if known is None or self.settings.database_url:
             child = self._child("demo", {"COMITY_DATABASE_URL": self.owner_url})
-            known = json.loads(self.supervisor.once(child) or "null") or known
+            # Patient: its answer is all that opens the site it has made.
+            known = json.loads(self.supervisor.once(child, patient=True) or "null") or known
         # Otherwise it was made in this very database: a new one removes the file. The address may be another today.
         if known is not None and known.get("url") != self.url:
             write_atomically(self._demo_file(), json.dumps({**known, "url": self.url}, indent=1).encode())

@@ -129,10 +129,11 @@ class Supervisor:
         for child in group:
             self._start(child)
 
-    def once(self, process: Process, question: bytes = b"") -> bytes:
+    def once(self, process: Process, question: bytes = b"", patient: bool = False) -> bytes:
         """Run `process` to its end with `question` (short) on its standard input; its standard output.
 
-        Neither touches a log or a disk. Raises Interrupted, or the process's own StartError if it fails.
+        Neither touches a log or a disk. Raises Interrupted (if `patient`, only at the second wish to stop), or the
+        process's own StartError if it fails.
         """
         child = Child(process, wanted=False)
         group = [child]
@@ -145,7 +146,7 @@ class Supervisor:
             self._selector.register(answered, selectors.EVENT_READ, partial(_collect, answered, answer))
             try:
                 self._start(child, answers.fileno(), asked)
-                self._until(lambda: not child.running)
+                self._until(lambda: not child.running, wishes=2 if patient else 1)
                 _collect(answered, answer)
             finally:
                 self._selector.unregister(answered)
@@ -180,9 +181,9 @@ class Supervisor:
             self._stop(self._groups[-1])
             self._groups.pop()
 
-    def _until(self, done: Callable[[], bool], every: float = 0.1) -> None:
+    def _until(self, done: Callable[[], bool], every: float = 0.1, wishes: int = 1) -> None:
         while not done():
-            if self.wishes:
+            if self.wishes >= wishes:
                 raise Interrupted
             self.turn(every)
 

@@ -64,8 +64,7 @@ class Folder:
 
     def make(self, path: Path) -> None:
         """A folder for the servers alone. One that is there stays as it is."""
-        if not path.exists():
-            path.mkdir(mode=0o700)
+        if _made(path, 0o700):
             self.give(path)
 
 
@@ -82,8 +81,8 @@ def default_data(checkout: Path, environ: Mapping[str, str]) -> Path:
 def make_home(data: Path) -> None:
     """Make the folder above a default data folder, which nobody else will. Raises FolderError, DiskFull."""
     try:
-        if not data.parent.exists():
-            data.parent.mkdir(parents=True)
+        data.parent.parent.mkdir(parents=True, exist_ok=True)
+        if _made(data.parent, 0o777):
             data.parent.chmod(0o755)
     except OSError as error:
         raise explain(error, data) from error
@@ -141,9 +140,17 @@ def _let_through(folder: Path) -> None:
 
 
 def _make_passable(room: Path) -> None:
-    if not room.exists():
-        room.mkdir(mode=0o700)
+    if _made(room, 0o700):
         room.chmod(0o711)
+
+
+def _made(folder: Path, mode: int) -> bool:
+    """Make a folder; False when it is there, be it since a moment: two may start at once."""
+    try:
+        folder.mkdir(mode=mode)
+    except FileExistsError:
+        return False
+    return True
 
 
 def socket_folder(folder: Folder) -> Path:

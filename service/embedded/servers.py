@@ -200,8 +200,8 @@ class Servers:
 def start(data: Path, progress: Say = _silent) -> Servers:
     """Start both servers side by side in `data` and wait until they answer.
 
-    As root the servers run as another user, who must be able to enter `data`: `tempfile.mkdtemp()` does, pytest's
-    `tmp_path` does not (its parent is closed to others). Raises StartError in its kinds.
+    As root the servers run as another user, who must be able to reach `data`. Its own permissions are seen to; the
+    folders above are not touched, so pytest's `tmp_path` will not do. Raises StartError in its kinds.
     """
     folder = open_folder(data)
     with explained(data):

@@ -99,11 +99,15 @@ class House:
         process = self.processes.pop(name, None)
         if process is None:
             return
+        killed = []
         with contextlib.suppress(psutil.NoSuchProcess):
             for one in family(process.pid):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     one.kill()
+                    killed.append(one)
         process.wait()
+        # one that still holds the port would take the next one's requests with it
+        wait_for(lambda: not any(_lives(one) for one in killed), 10, "what was killed is gone")
 
     def revive(self, name: str) -> None:
         """Start a process again that has ended, as the supervisor does."""
@@ -178,6 +182,12 @@ def family(pid: int) -> list[psutil.Process]:
     """A process and all below it."""
     first = psutil.Process(pid)
     return [first, *first.children(recursive=True)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def free_port() -> int:

@@ -334,10 +334,17 @@ def lived_in() -> Iterator[Path]:
 
 def test_a_second_start_is_quick_and_finds_its_data(lived_in: Path) -> None:
     """Under five seconds; same site, same tokens. One Ctrl-C stops everything, in order, and nothing is left."""
-    before = json.loads((lived_in / "demo.json").read_text())
-    with running(settings(lived_in)) as run:
-        # On a machine that does something else besides, it takes its share of the time.
-        assert run.ready() < 5 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    seconds: list[float] = []
+    while not seconds or (seconds[-1] >= 5 and len(seconds) < 3):  # a machine may be busy with something else once
+        seconds.append(_start_again(lived_in))
+    assert min(seconds) < 5, seconds
+
+
+def _start_again(data: Path) -> float:
+    """Start, look at everything and stop; the seconds until it was ready."""
+    before = json.loads((data / "demo.json").read_text())
+    with running(settings(data)) as run:
+        seconds = run.ready()
         assert run.rows("comity.site") == 1
         family = [(member.pid, born(member.pid)) for member in run.family()]
         assert run.stop() == 0
@@ -345,8 +352,9 @@ def test_a_second_start_is_quick_and_finds_its_data(lived_in: Path) -> None:
     assert ended[0] == "web"
     assert set(ended[1:3]) == {"relay-1", "relay-2"}
     assert ended[3:] == ["worker", "valkey", "postgres"]
-    assert not any(born(pid) == birth for pid, birth in family)
+    eventually(lambda: not any(born(pid) == birth for pid, birth in family), 2)
     assert run.demo == {**before, "url": run.url}
+    return seconds
 
 
 def test_a_person_sees_progress_and_places_and_no_log_lines(lived_in: Path) -> None:
@@ -474,8 +482,19 @@ def test_ctrl_c_while_it_starts() -> None:
             eventually((folder / "data/run/postgres.pid.json").exists)
             family = [(member.pid, born(member.pid)) for member in run.family()]
             assert run.stop() == 130
-        assert not any(born(pid) == birth for pid, birth in family)
+        eventually(lambda: not any(born(pid) == birth for pid, birth in family), 2)
         assert list((folder / "data/run").glob("*.pid.json")) == []
+
+
+def test_ctrl_c_while_the_demo_site_is_made() -> None:
+    """The site's tokens are shown once: they reach their file even if the start ends there."""
+    with scratch() as folder:
+        environ = settings(folder / "data")
+        with running(environ) as run:
+            eventually(lambda: run.pid("demo"))
+            run.process.send_signal(signal.SIGINT)
+            eventually((folder / "data/demo.json").exists)
+            assert sorted(run.demo) == ["admin_token", "moderator_token", "secret_key", "site", "url"]
 
 
 @pytest.mark.parametrize("setting", ["COMITY_PORT", "COMITY_METRICS_PORT"])

@@ -256,6 +256,16 @@ def test_a_question_and_its_answer(home: Path) -> None:
     assert "secret" not in log.lower()
 
 
+def test_an_answer_that_matters_is_waited_for(home: Path) -> None:
+    """A patient question outlasts the first wish to stop, not the second."""
+    with supervising(home) as supervisor:
+        signal.raise_signal(signal.SIGINT)
+        assert supervisor.once(python("once", "print('made')"), patient=True) == b"made\n"
+        supervisor.wishes += 1
+        with pytest.raises(Interrupted):
+            supervisor.once(python("again", "import signal; signal.pause()"), patient=True)
+
+
 def test_a_large_answer_does_not_block(home: Path) -> None:
     """An answer larger than a pipe holds arrives whole."""
     with supervising(home) as supervisor:
