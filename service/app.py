@@ -11,6 +11,7 @@ from uuid import uuid4
 import structlog
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from classifier import Model, ModelError, load
@@ -23,6 +24,7 @@ from service.web import api, errors, health, home, metrics, pages, reference
 from service.web.auth import Gate
 from service.web.console import desk
 from service.web.embed import page as thread_page
+from service.web.hosts import Hosts
 from service.web.limits import Limits
 from service.web.services import Services
 
@@ -38,7 +40,7 @@ _HEADERS = {
 def create_app(settings: Settings) -> Flask:
     """The web application. Connects to nothing until it is called."""
     app = Flask("service", static_folder=None, template_folder=None)
-    app.config.update(MAX_CONTENT_LENGTH=1024 * 1024, TRUSTED_HOSTS=_hosts(settings), MAX_FORM_MEMORY_SIZE=64 * 1024)
+    app.config.update(MAX_CONTENT_LENGTH=1024 * 1024, MAX_FORM_MEMORY_SIZE=64 * 1024)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
     database = Database(settings.database_url, "web", settings.web_threads + 2, lasting=settings.web_threads)
@@ -59,6 +61,7 @@ def create_app(settings: Settings) -> Flask:
     for room_of_pages in (health, reference, pages, home, thread_page, desk):
         app.register_blueprint(room_of_pages.blueprint)
     app.before_request(_begin)
+    app.before_request(_only_for(Hosts(urlsplit(settings.public_url).netloc, settings.trusted_hosts)))
     app.after_request(_end)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
@@ -85,12 +88,6 @@ def _model(settings: Settings) -> Callable[[], Model | None]:
     return once
 
 
-def _hosts(settings: Settings) -> list[str]:
-    own = urlsplit(settings.public_url).hostname or "localhost"
-    local = ["localhost", "127.0.0.1", "[::1]"] if own in ("localhost", "127.0.0.1", "::1") else []
-    return [own, *local, *settings.trusted_hosts]
-
-
 def _begin() -> None:
     given = request.headers.get("X-Request-Id", "")
     request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
@@ -98,6 +95,14 @@ def _begin() -> None:
     g.begun = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request=request_id)
+
+
+def _only_for(hosts: Hosts) -> Callable[[], None]:
+    def check() -> None:
+        if not hosts.know(request.headers.get("Host", "")):
+            raise SecurityError
+
+    return check
 
 
 def _end(response: Response) -> Response:

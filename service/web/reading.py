@@ -23,10 +23,21 @@ def body(request: Request, limit: int) -> bytes:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Problem("unsupported-media-type", "Send the body without compression.")
     request.max_content_length = limit + 1  # of a body without a length, what is beyond this is cut off in silence
-    raw = request.get_data(cache=False)
+    try:
+        raw = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise _too_large(limit) from None
     if len(raw) > limit:
-        raise RequestEntityTooLarge
+        raise _too_large(limit)
     return raw
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(
+        "payload-too-large",
+        f"The body has more than the {limit // 1024} KiB that this route takes. "
+        "Send less, and text as UTF-8 rather than as escapes.",
+    )
 
 
 def parse(raw: bytes) -> Any:

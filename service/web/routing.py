@@ -19,7 +19,7 @@ from service.web.errors import Problem
 from service.web.limits import Want
 from service.web.services import Services
 
-COMMENT_BYTES = 256 * 1024  # the longest body fits, even when each of its characters comes as an escape of JSON
+COMMENT_BYTES = 64 * 1024  # the longest body fits, unless its characters come as escapes of JSON
 BATCH_BYTES = 1024 * 1024
 _NAME = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
 

@@ -162,7 +162,19 @@ def test_a_well_formed_request_id_is_kept(shared: World, given: str, kept: bool)
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "", "a b", "[::1", "127.0.0.1:x"]
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost@evil.example",
+        "",
+        "a b",
+        "[::1",
+        "127.0.0.1:x",
+        "127.0.0.1:0",
+        "::1",
+        "[::2]",
+    ],
 )
 def test_a_host_that_is_not_ours_is_refused(shared: World, host: str) -> None:
     """The Host field names a host of COMITY_PUBLIC_URL or COMITY_TRUSTED_HOSTS, or the request ends there."""
@@ -170,10 +182,18 @@ def test_a_host_that_is_not_ours_is_refused(shared: World, host: str) -> None:
     problem(answer, "malformed-request")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:9999", "localhost", "localhost:80"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:9999", "localhost", "LOCALHOST:80", "[::1]", "[0:0::1]:8080"])
 def test_our_own_hosts_are_served(shared: World, host: str) -> None:
     """With any port."""
     assert shared.request("GET", "/healthz", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["[2001:db8::1]", "[2001:DB8::1]:8080"])
+def test_a_public_address_of_version_6_is_served(make_world: Any, host: str) -> None:
+    """COMITY_PUBLIC_URL may be an IPv6 address, written in brackets as in a Host field; others stay strangers."""
+    world = make_world(public_url="http://[2001:db8::1]:8080")
+    assert world.request("GET", "/healthz", headers={"Host": host}).status_code == 200
+    problem(world.request("GET", "/v1/openapi.json", headers={"Host": "[2001:db8::2]"}), "malformed-request")
 
 
 def test_x_forwarded_for_counts_only_behind_trusted_proxies(make_world: Any) -> None:

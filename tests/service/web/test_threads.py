@@ -96,6 +96,21 @@ def test_the_key_decides_and_a_thread_known_by_url_gains_it(shared: World, page:
     assert found == [(page, url), (f"{page}-b", None)]
 
 
+def test_a_thread_known_by_key_gains_its_url(shared: World, page: str) -> None:
+    """Key first, then key and URL: readers who ask by URL find it. A second URL changes nothing, nor does a taken one."""
+    url = f"https://blog.example/{page}"
+    made = shared.published(thread={"key": page})
+    shared.submit(thread={"key": page, "url": url})
+    shared.submit(thread={"key": page, "url": f"{url}/moved"})
+    answer = shared.request("GET", "/v1/comments", query_string={"site": "blog", "url": url})
+    assert [comment["id"] for comment in answer.json["comments"]] == [made["id"]]
+    assert shared.rows("SELECT url, version FROM comity.thread WHERE key = %s", page) == [(url, 3)]
+
+    shared.submit(thread={"key": f"{page}-b"})
+    shared.submit(thread={"key": f"{page}-b", "url": url})
+    assert shared.rows("SELECT url FROM comity.thread WHERE key = %s", f"{page}-b") == [(None,)]
+
+
 def test_a_refused_comment_names_no_thread(shared: World, page: str) -> None:
     """A thread known by its URL keeps being so when the comment that brings a key is refused."""
     url = f"https://blog.example/{page}"
