@@ -175,11 +175,17 @@ _REPEAT = re.compile(r"([^\s0-9])\1\1").search
 _DOT = re.compile(r"\.[a-z]|://").search
 _BROKEN_DOT = re.compile(r"[\[( ](?:dot|\.)").search
 
+_SCHEMES = Act(_has("http", "hxxp"), _SPREAD_SCHEME, _join_scheme)
+_DOTS = Act(_BROKEN_DOT, _DOTTED, _write_dot)
+
+LINK_ACTS: tuple[Act, ...] = (_SCHEMES, _DOTS)
+"""Those that mend links which were broken so that nobody sees them as such."""
+
 ACTS: tuple[Act, ...] = (
     Act(_not_ascii, re.compile(r"(?<!\w)\w{2,64}"), _unmask_glyphs),
-    Act(_has("http", "hxxp"), _SPREAD_SCHEME, _join_scheme),
+    _SCHEMES,
     Act(_LONE, _SPACED, _join_letters),
-    Act(_BROKEN_DOT, _DOTTED, _write_dot),
+    _DOTS,
     Act(_DOT, _URL, _keep_host),
     Act(_has("@"), _MAIL, _mark(" <email> ")),
     Act(_DOTTED_NUMBER, _IP, _mark(" <ip> ")),

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from re import compile as pattern
 
-from classifier.acts import ACTS, Edit
+from classifier.acts import ACTS, LINK_ACTS, Edit
 from classifier.fold import HIDDEN, STACKED, STYLED, TABLE, fold
 
 FLAGS = (
@@ -88,6 +88,15 @@ def align(text: str) -> Aligned:
         if not acted and tape.text == before:
             return tape.aligned(_ordered(flags, tape.text))
     return tape.to_words().aligned(_ordered(flags, tape.text))
+
+
+def mend_links(text: str) -> str:
+    """`text` in plain lower-case letters, with links whole that were written as `spam [dot] example`. Never raises."""
+    current = fold(text)
+    for act in LINK_ACTS:
+        if act.gate(current):
+            current = _rewrite(current, act.edits(current))
+    return current
 
 
 def _surface_flags(text: str) -> set[str]:

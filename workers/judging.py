@@ -7,17 +7,19 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from classifier import LABELS, Model
-from service import failpoints, log
-from service.domain import policies, text
+from service import evidence, failpoints, log
+from service.domain.facts import Facts
 from service.domain.ids import new_id
 from service.domain.lifecycle import Actor, State
-from service.domain.policy import Facts, Policy, Verdict, judge
-from service.store import claims, comments, sites
+from service.domain.policy import Policy, judge
+from service.domain.rules import FirstComment, Verdict
+from service.rulebook import Rulebook
+from service.store import claims, comments, sketches
 from service.store.claims import Claimed, Surroundings
 from service.store.database import Busy, Database, Unavailable
 
@@ -34,7 +36,7 @@ class Judge:
     batch: int
     kind: str = "worker"
     process: str = field(init=False)
-    _policies: dict[tuple[UUID, int], Policy] = field(default_factory=dict, init=False)
+    _rulebook: Rulebook = field(default_factory=Rulebook, init=False)
 
     def __post_init__(self) -> None:
         self.process = f"{self.kind}:{socket.gethostname()}:{os.getpid()}"
@@ -68,16 +70,21 @@ class Judge:
         return claimed
 
     def _judge(self, claimed: Sequence[Claimed]) -> None:
+        with self.database.connection() as connection:
+            policy = self._rulebook.of(connection, list({comment.site_id for comment in claimed}))
+        likely = evidence.sketches_of((one.site_id, one, policy[one.site_id]) for one in claimed)
+        with self.database.connection() as connection:
+            sketches.keep(connection, likely)
         scored = self._score(claimed)
         failpoints.hit("scored")
         with self.database.connection() as connection:
-            policy = self._policies_of(connection, {comment.site_id for comment in claimed})
-            around = claims.gather(connection, {c.id: policy[c.site_id].repeat_hours for c in claimed})
-        rulings = [
-            _ruling(comment, judge(facts, policy[comment.site_id]), facts, policy[comment.site_id], self.model)
-            for comment in claimed
-            if (facts := _facts(comment, scored.get(comment.id), around[comment.id]))
-        ]
+            around = _gather(connection, claimed, policy)
+            alike = sketches.likeness(connection, likely)
+        rulings = []
+        for comment in claimed:
+            own = policy[comment.site_id]
+            facts = _facts(comment, own, scored.get(comment.id), around[comment.id], alike.get(comment.id, 0.0))
+            rulings.append(_ruling(comment, judge(facts, own), facts, own, self.model))
         failpoints.hit("judged")
         with self.database.transaction() as connection:
             decided = comments.decide(connection, rulings)
@@ -97,19 +104,6 @@ class Judge:
             for comment, scores in zip(fit, found, strict=True)
         }
 
-    def _policies_of(self, connection: Any, site_ids: set[UUID]) -> dict[UUID, Policy]:
-        found = sites.policies(connection, list(site_ids))
-        return {site_id: self._policy(site_id, *found.get(site_id, (0, {}))) for site_id in site_ids}
-
-    def _policy(self, site_id: UUID, version: int, document: Mapping[str, Any]) -> Policy:
-        known = self._policies.get((site_id, version))
-        if known is None:
-            known = policies.read(document, version)
-            if len(self._policies) > 10_000:
-                self._policies.clear()
-            self._policies[site_id, version] = known
-        return known
-
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -123,15 +117,15 @@ def _listed(comment: Claimed | None) -> Sequence[Claimed]:
     return [] if comment is None else [comment]
 
 
-def _facts(comment: Claimed, scored: Scored | None, around: Surroundings) -> Facts:
-    return Facts(
-        scores=None if scored is None else scored.scores,
-        language="unknown" if scored is None else scored.language,
-        links=text.count_links(comment.body),
-        repeats=around.repeats,
-        length=len(comment.body),
-        thread_closed=around.thread_closed,
-        verified=comment.author_verified,
+def _gather(connection: Any, claimed: Sequence[Claimed], policy: Mapping[UUID, Policy]) -> Mapping[UUID, Surroundings]:
+    hours = {c.id: rule.hours if (rule := policy[c.site_id].repeats) else 0 for c in claimed}
+    return claims.gather(connection, hours, first=any(one.asks(FirstComment) for one in policy.values()))
+
+
+def _facts(comment: Claimed, policy: Policy, scored: Scored | None, around: Surroundings, likeness: float) -> Facts:
+    scores, language = (None, "unknown") if scored is None else (scored.scores, scored.language)
+    return replace(
+        evidence.facts(comment, policy, scores, language, around, likeness),
         held=comment.state is State.FLAGGED,
         exhausted=comment.attempts > claims.MAX_ATTEMPTS,
     )
@@ -147,7 +141,7 @@ def _ruling(comment: Claimed, verdict: Verdict, facts: Facts, policy: Policy, mo
         content_version=comment.content_version,
         rule=verdict.rule,
         reason=verdict.reason,
-        saw=verdict.saw,
+        saw=verdict.as_record(),
         scores=facts.scores,
         detected=facts.language if facts.scores is not None else None,
         model=model.version if model is not None and facts.scores is not None else None,

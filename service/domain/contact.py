@@ -44,15 +44,22 @@ class Sealer:
 
     def seal(self, address: str, site_id: UUID, comment_id: UUID) -> SealedContact:
         """The sealed contact of a validated `address`, bound to its site and comment."""
-        _, _, domain = address.rpartition("@")
-        domain = domain.casefold()
+        domain = address.rpartition("@")[2].casefold()
         return SealedContact(
             key_id=self.key_id,
             sealed=_SUITE.encrypt(_pad(address.encode()), self.public_key, info=_binding(site_id, comment_id)),
-            author_index=self.index("author", site_id, address.casefold()),
-            domain_index=self.index("domain", site_id, domain),
+            author_index=self.author_index(address, site_id),
+            domain_index=self.domain_index(domain, site_id),
             domain_class=domain_class(domain),
         )
+
+    def author_index(self, address: str, site_id: UUID) -> bytes:
+        """By what the author with this validated `address` is known again on a site."""
+        return self.index("author", site_id, address.casefold())
+
+    def domain_index(self, domain: str, site_id: UUID) -> bytes:
+        """By what addresses of `domain` are known again on a site, whether it is written in Unicode or for DNS."""
+        return self.index("domain", site_id, _for_dns(domain.casefold()))
 
     def index(self, purpose: str, site_id: UUID, value: str) -> bytes:
         """16 bytes of HMAC-SHA-256 over `value`, different for each site and purpose."""
@@ -86,6 +93,13 @@ def network_prefix(address: str) -> str:
     if isinstance(ip, ipaddress.IPv6Address):
         ip = ip.ipv4_mapped or ipaddress.IPv6Address(int(ip))  # drops a zone
     return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))
+
+
+def _for_dns(domain: str) -> str:
+    try:
+        return domain if domain.isascii() else domain.encode("idna").decode()
+    except UnicodeError:
+        return domain
 
 
 def _binding(site_id: UUID, comment_id: UUID) -> bytes:

@@ -105,8 +105,12 @@ def parts(text: str) -> list[Part]:
     return cut
 
 
-def count_links(text: str) -> int:
-    """How many links `text` holds: what `parts` would link."""
-    if "." not in text and "://" not in text:
-        return 0
-    return sum(part.href is not None for part in parts(text))
+#: No link without it. Looking for links takes a hundred times as long as looking for this.
+_LINKLIKE = re.compile(r"[^\s.][.\u3002\uff0e\uff61][^\s.]|//")
+
+
+def links(text: str) -> list[str]:
+    """The URLs that `text` links to: those that `parts` would link."""
+    if _LINKLIKE.search(text) is None:
+        return []
+    return [part.href for part in parts(text) if part.href is not None]

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from service.domain.facts import Ban
 from service.domain.lifecycle import State
 from service.store.database import Connection
 
@@ -101,10 +102,13 @@ def release(connection: Connection, claimed: Sequence[Claimed], lease: UUID, *, 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a verdict needs beyond the comment itself."""
+    """What a verdict needs beyond the comment itself. domain_class: None where no contact is kept any more."""
 
     thread_closed: bool
     repeats: int
+    domain_class: str | None
+    first: bool
+    ban: Ban | None
 
 
 _GATHER = """
@@ -116,17 +120,27 @@ SELECT c.id, t.closed_at IS NOT NULL AS closed, (
           AND (o.created_at, o.id) < (c.created_at, c.id) AND o.state NOT IN ('withdrawn', 'erased')
         LIMIT 100
     ) AS earlier
-) AS repeats
+) AS repeats, f.domain_class, coalesce(f.first, true) AS first, f.ban_id, f.ban_what, f.ban_reason
 FROM unnest(%s::uuid[], %s::int[]) AS w (id, hours)
 JOIN comity.comment c ON c.id = w.id
 JOIN comity.thread t ON t.id = c.thread_id
+LEFT JOIN contacts.facts(%s::uuid[], %s) f ON f.comment_id = c.id
 """
 
 
-def gather(connection: Connection, hours: Mapping[UUID, int]) -> dict[UUID, Surroundings]:
-    """The surroundings of comments, in one query. hours: how far back each one's repeats count."""
-    rows = connection.execute(_GATHER, [list(hours), list(hours.values())]).fetchall()
-    return {row.id: Surroundings(row.closed, row.repeats) for row in rows}
+def gather(connection: Connection, hours: Mapping[UUID, int], *, first: bool = False) -> dict[UUID, Surroundings]:
+    """The surroundings of comments, in one query.
+
+    hours: how far back each one's repeats count. first: whether anybody wants to know who comments for the first time.
+    """
+    rows = connection.execute(_GATHER, [list(hours), list(hours.values()), list(hours), first]).fetchall()
+    return {
+        row.id: Surroundings(
+            row.closed, row.repeats, row.domain_class, row.first,
+            None if row.ban_id is None else Ban(str(row.ban_id), row.ban_what, row.ban_reason),
+        )
+        for row in rows
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

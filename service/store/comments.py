@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from service.domain.ids import new_id
 from service.domain.lifecycle import Action, Actor, Move, State, advance
-from service.domain.policy import LABELS, Reason
+from service.domain.reasons import LABELS, Reason
 from service.domain.submission import Submission
 from service.store.database import Connection
 

@@ -9,6 +9,7 @@ LEASE = timedelta(seconds=60)
 EVENTS_KEPT = timedelta(days=30)
 KEYS_KEPT = timedelta(hours=24)
 HITS_KEPT = timedelta(days=1)
+SKETCHES_KEPT = timedelta(days=31)  # the longest window in which a policy looks for repeats is 30 days
 
 
 def take(connection: Connection) -> str | None:
@@ -43,10 +44,12 @@ def sum_counters(connection: Connection) -> None:
 
 
 def retention(connection: Connection) -> None:
-    """Drop what is past its time: request keys after a day, events after a month, hits after a day, idle pulses."""
+    """Drop what is past its time: request keys and hits after a day, events and sketches after a month, idle pulses."""
     connection.execute("DELETE FROM comity.idempotency WHERE created_at < now() - %s", [KEYS_KEPT])
     connection.execute("DELETE FROM comity.outbox WHERE at < now() - %s", [EVENTS_KEPT])
     connection.execute("DELETE FROM comity.pulse WHERE claimed_at < now() - interval '1 day'")
+    connection.execute("DELETE FROM comity.sketch WHERE created_at < now() - %s", [SKETCHES_KEPT])
+    connection.execute("DELETE FROM comity.band WHERE created_at < now() - %s", [SKETCHES_KEPT])
     connection.execute("SELECT contacts.forget_hits(now() - %s)", [HITS_KEPT])
 
 

@@ -6,7 +6,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, pool, text
 
-HEAD = "0002"  # a test compares it with the revisions' own head
+HEAD = "0003"  # a test compares it with the revisions' own head
 
 
 def upgrade(owner_url: str) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from service.domain.policy import LABELS
+from service.domain.reasons import LABELS
 from service.store.comments import NotFound
 from service.store.database import Connection
 

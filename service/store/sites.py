@@ -1,7 +1,7 @@
 """Sites, their policies, and the tokens that open them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -113,23 +113,66 @@ def _site(row: Any) -> Site:
 # Policies ------------------------------------------------------------------------------------------------------------
 
 
-def policies(connection: Connection, site_ids: Sequence[UUID]) -> dict[UUID, tuple[int, Mapping[str, Any]]]:
-    """The newest policy of each site that has one: version and document."""
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """A policy as it was put in force. lists: the site's imported lists by name, each with its version now."""
+
+    version: int
+    document: Mapping[str, Any]
+    created_by: str | None = None
+    created_at: datetime | None = None
+    note: str | None = None
+    lists: Mapping[str, int] = field(default_factory=dict)
+
+
+#: What a site without a policy of its own is judged by.
+BUILT_IN = PolicyVersion(0, {})
+
+_POLICY = "p.version, p.document, p.created_by, p.created_at, p.note"
+
+
+def policies(connection: Connection, site_ids: Sequence[UUID]) -> dict[UUID, PolicyVersion]:
+    """The newest policy of each site that has one."""
     rows = connection.execute(
-        "SELECT DISTINCT ON (site_id) site_id, version, document FROM comity.policy WHERE site_id = ANY(%s) "
-        "ORDER BY site_id, version DESC",
+        f"SELECT DISTINCT ON (p.site_id) {_POLICY}, p.site_id, coalesce((SELECT jsonb_object_agg(l.name, l.version) "
+        "FROM comity.list l WHERE l.site_id = p.site_id), '{}') AS lists "
+        "FROM comity.policy p WHERE p.site_id = ANY(%s) ORDER BY p.site_id, p.version DESC",
         [list(site_ids)],
     ).fetchall()
-    return {row.site_id: (row.version, row.document) for row in rows}
+    return {row.site_id: replace(PolicyVersion(*row[:5]), lists=row.lists) for row in rows}
 
 
-def add_policy(connection: Connection, site_id: UUID, document: Mapping[str, Any], created_by: str | None) -> int:
+def policy(connection: Connection, site_id: UUID, version: int | None = None) -> PolicyVersion:
+    """A site's policy of this version, or the one in force. Raises NotFound for a version that never was."""
+    if version is None:
+        return policies(connection, [site_id]).get(site_id, BUILT_IN)
+    if version == BUILT_IN.version:
+        return BUILT_IN
+    row = connection.execute(
+        f"SELECT {_POLICY} FROM comity.policy p WHERE p.site_id = %s AND p.version = %s", [site_id, version]
+    ).fetchone()
+    if row is None:
+        raise NotFound
+    return PolicyVersion(*row)
+
+
+def policy_versions(connection: Connection, site_id: UUID) -> list[PolicyVersion]:
+    """All policies a site ever had, newest first."""
+    rows = connection.execute(
+        f"SELECT {_POLICY} FROM comity.policy p WHERE p.site_id = %s ORDER BY p.version DESC", [site_id]
+    ).fetchall()
+    return [PolicyVersion(*row) for row in rows]
+
+
+def add_policy(
+    connection: Connection, site_id: UUID, document: Mapping[str, Any], created_by: str | None, note: str | None = None
+) -> int:
     """Put a new policy in force; returns its version. Runs inside the caller's transaction."""
     connection.execute("SELECT FROM comity.site WHERE id = %s FOR UPDATE", [site_id])  # one version at a time
     row = connection.execute(
-        "INSERT INTO comity.policy (site_id, version, document, created_by) "
-        "SELECT %s, coalesce(max(version), 0) + 1, %s, %s FROM comity.policy WHERE site_id = %s RETURNING version",
-        [site_id, Jsonb(dict(document)), created_by, site_id],
+        "INSERT INTO comity.policy (site_id, version, document, created_by, note) "
+        "SELECT %s, coalesce(max(version), 0) + 1, %s, %s, %s FROM comity.policy WHERE site_id = %s RETURNING version",
+        [site_id, Jsonb(dict(document)), created_by, note, site_id],
     ).fetchone()
     assert row is not None
     return int(row.version)

@@ -13,6 +13,7 @@ from service.web import schemas
 from service.web.auth import Right
 from service.web.errors import TYPES
 from service.web.fields import Address, Id, Optional, Probability, Time
+from service.web.policy_schemas import RULES, RuleEntry
 from service.web.routing import Operation, Routes
 
 _SCHEMES: Mapping[Right, Sequence[str | None]] = {
@@ -78,6 +79,8 @@ def _plain_types(self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any
         return {"type": ["string", "null"] if nullable else "string"}
     if isinstance(field, Probability):
         return {"type": "number"}
+    if isinstance(field, RuleEntry):
+        return {"oneOf": [self.resolve_nested_schema(shape()) for shape in RULES.values()]}
     if isinstance(field, schemas.Quota):
         bounds = (schemas.COUNT_MOST, schemas.DAY)
         return {"prefixItems": [{"type": "integer", "minimum": 1, "maximum": most} for most in bounds], "items": {}}

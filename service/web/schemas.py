@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from marshmallow import RAISE, Schema, ValidationError, fields, missing, validates_schema
 
 from service.domain.lifecycle import State
-from service.domain.policy import LABELS, REVIEW_REASONS, Reason
+from service.domain.reasons import LABELS, REVIEW_REASONS, Reason
 from service.web.fields import (
     ORIGIN,
     Address,
@@ -38,7 +38,7 @@ COUNT_MOST, DAY = 10_000_000, 86_400
 
 
 _NEEDED: Messages = {"required": "is missing", "null": "must not be null"}
-_OBJECT: Messages = {**_NEEDED, "type": "must be an object"}
+OBJECT: Messages = {**_NEEDED, "type": "must be an object"}
 
 
 class Incoming(Schema):
@@ -76,7 +76,7 @@ class Place(Incoming):
 class Submission(Incoming):
     """A comment, as a website hands it in for a visitor."""
 
-    thread = fields.Nested(Place, required=True, error_messages=_OBJECT)
+    thread = fields.Nested(Place, required=True, error_messages=OBJECT)
     name = Text(least=1, most=NAME_MOST, required=True, metadata={"examples": ["Ann"]})
     email = Email(required=True, metadata={"description": "Never published, never returned"})
     body = Text(
@@ -203,7 +203,7 @@ class NewSite(Incoming):
     name = SiteName(required=True)
     title = Text(least=1, most=TITLE_MOST, required=True)
     origins = Items(Origin(), most=50, load_default=list, metadata={"description": "Origins of its pages"})
-    limits = fields.Nested(Limits, load_default=dict, error_messages=_OBJECT)
+    limits = fields.Nested(Limits, load_default=dict, error_messages=OBJECT)
 
 
 class SiteChange(Incoming):
@@ -211,7 +211,7 @@ class SiteChange(Incoming):
 
     title = Text(least=1, most=TITLE_MOST)
     origins = Items(Origin(), most=50)
-    limits = fields.Nested(Limits, error_messages=_OBJECT)
+    limits = fields.Nested(Limits, error_messages=OBJECT)
 
 
 class NewKey(Incoming):
@@ -240,7 +240,7 @@ class NewModerator(Incoming):
 class Threshold(Incoming):
     """Probabilities: below `publish_below` a label lets pass, from `reject_above` on it rejects, between it flags."""
 
-    publish_below = Probability(required=True, metadata={"description": "Not above `reject_above`, else 409"})
+    publish_below = Probability(required=True, metadata={"description": "Not above `reject_above`"})
     reject_above = Probability(required=True)
 
 
@@ -249,18 +249,8 @@ class _Thresholds(Incoming):
 
 
 Thresholds = _Thresholds.from_dict(
-    {label: fields.Nested(Threshold, error_messages=_OBJECT) for label in LABELS}, name="Thresholds"
+    {label: fields.Nested(Threshold, error_messages=OBJECT) for label in LABELS}, name="Thresholds"
 )
-
-
-class Policy(Incoming):
-    """A site's policy; a member that is left out keeps its default."""
-
-    thresholds = fields.Nested(Thresholds, load_default=dict, error_messages=_OBJECT)
-    max_links = Whole(0, 1000)
-    repeat_hours = Whole(0, 24 * 30)
-    repeat_length = Whole(1, BODY_MOST)
-    unsupported_language = Choice(("hold", "rules"))
 
 
 # Queries -------------------------------------------------------------------------------------------------------------
@@ -593,13 +583,6 @@ class KeyList(Schema):
     """Tokens, newest first."""
 
     keys = fields.List(fields.Nested(KeyView))
-
-
-class PolicyView(Schema):
-    """The policy in force, every value spelt out; version 0 is the built-in default."""
-
-    version = fields.Integer()
-    policy = fields.Dict()
 
 
 class ProblemView(Schema):

@@ -145,9 +145,9 @@ def test_a_renewed_lease_lasts(world: World) -> None:
 
 def test_the_verdict_follows_the_sites_own_policy(world: World) -> None:
     """A policy put in force counts for the next comment, and its version stands in the record."""
-    body = {"thresholds": {"spam": {"publish_below": 0.1, "reject_above": 0.2}}, "max_links": 0}
-    answer = world.request("PUT", "/v1/sites/blog/policy", world.admin_token, body)
-    assert (answer.status_code, answer.json["version"]) == (200, 1)
+    thresholds = {"spam": {"publish_below": 0.1, "reject_above": 0.2}}
+    put = world.policy({"rule": "scores", "thresholds": thresholds}, {"rule": "links", "most": 0})
+    assert put["version"] == 1
     spam, links = world.submit(body="score:spam=0.3 hello"), world.submit(body="see https://a.example/x")
     world.settle()
     assert [world.status(one)["status"] for one in (spam, links)] == ["rejected", "flagged"]

@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from service import failpoints
 from service.domain import text
-from service.domain.policy import PUBLIC_WORDS, Reason
+from service.domain.reasons import PUBLIC_WORDS, Reason
 from service.domain.submission import Submission
 from service.store import comments
 from service.store.comments import Refused, RequestKey, Revision, Seen

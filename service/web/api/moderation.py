@@ -8,7 +8,7 @@ from uuid import UUID
 from classifier import Model
 from service.domain import text
 from service.domain.lifecycle import Action, Actor
-from service.domain.policy import LABELS, REVIEW_REASONS, Reason
+from service.domain.reasons import LABELS, REVIEW_REASONS, Reason
 from service.store import comments, queue
 from service.store.queue import Filter, Flagged, Review
 from service.web import paging, schemas

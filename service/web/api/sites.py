@@ -1,4 +1,4 @@
-"""The admin's routes: sites, keys, moderators and policies."""
+"""The admin's routes: sites, keys and moderators."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from service.domain import policies
 from service.store import sites
 from service.store.comments import NotFound
 from service.store.sites import Site, Taken, Token, TooManyKeys
@@ -44,7 +43,7 @@ def make_site(call: Call) -> Answer:
 @routes.add("GET", "/v1/sites/{site}", Right.ADMIN, answers={200: schemas.SiteView()}, problems=("not-found",))
 def get_site(call: Call, site: str) -> Answer:
     """One site."""
-    return Answer(asdict(_site(call, site)))
+    return Answer(asdict(site_of(call, site)))
 
 
 @routes.add(
@@ -63,7 +62,7 @@ def change_site(call: Call, site: str) -> Answer:
 @routes.add("GET", "/v1/sites/{site}/keys", Right.ADMIN, answers={200: schemas.KeyList()}, problems=("not-found",))
 def list_keys(call: Call, site: str) -> Answer:
     """A site's secret keys, without their secrets."""
-    found = _site(call, site)
+    found = site_of(call, site)
     with call.services.database.connection() as connection:
         return Answer({"keys": [_key(token) for token in sites.site_keys(connection, found.id)]})
 
@@ -74,7 +73,7 @@ def list_keys(call: Call, site: str) -> Answer:
 )  # fmt: skip
 def make_key(call: Call, site: str) -> Answer:
     """Make a secret key of a site; it is shown this once. Two may live at once, for rotation."""
-    found, body = _site(call, site), call.body
+    found, body = site_of(call, site), call.body
     try:
         with call.services.database.transaction() as connection:
             token, secret = sites.add_site_key(connection, found.id, body["name"], body["scopes"], _lasting(body))
@@ -86,7 +85,7 @@ def make_key(call: Call, site: str) -> Answer:
 @routes.add("DELETE", "/v1/sites/{site}/keys/{key}", Right.ADMIN, answers={204: None}, problems=("not-found",))
 def revoke_key(call: Call, site: str, key: str) -> Answer:
     """Revoke a secret key of a site; it stops working within two seconds."""
-    found = _site(call, site)
+    found = site_of(call, site)
     with call.services.database.connection() as connection:
         sites.revoke(connection, key, site_id=found.id)
     call.services.gate.forget()
@@ -107,7 +106,8 @@ def list_moderators(call: Call) -> Answer:
 def make_moderator(call: Call) -> Answer:
     """Make a moderator token; it is shown this once."""
     rights: dict[UUID | None, str] = {
-        None if right["site"] is None else _site(call, right["site"]).id: right["may"] for right in call.body["rights"]
+        None if right["site"] is None else site_of(call, right["site"]).id: right["may"]
+        for right in call.body["rights"]
     }
     with call.services.database.transaction() as connection:
         token, secret = sites.add_moderator(connection, call.body["name"], rights, _lasting(call.body))
@@ -126,42 +126,8 @@ def revoke_moderator(call: Call, moderator: str) -> Answer:
     return Answer(None, 204)
 
 
-@routes.add("GET", "/v1/sites/{site}/policy", Right.ADMIN, answers={200: schemas.PolicyView()}, problems=("not-found",))
-def get_policy(call: Call, site: str) -> Answer:
-    """The policy in force, every value spelt out."""
-    found = _site(call, site)
-    with call.services.database.connection() as connection:
-        version, document = sites.policies(connection, [found.id]).get(found.id, (0, {}))
-    return Answer(_policy(version, document))
-
-
-@routes.add(
-    "PUT", "/v1/sites/{site}/policy", Right.ADMIN,
-    body=schemas.Policy(), answers={200: schemas.PolicyView()}, problems=("not-found", "conflict"),
-)  # fmt: skip
-def put_policy(call: Call, site: str) -> Answer:
-    """Put a policy in force; the next comment is judged by it."""
-    found = _site(call, site)
-    _check_order(call.body["thresholds"])
-    with call.services.database.transaction() as connection:
-        version = sites.add_policy(connection, found.id, call.body, call.caller.token_id)
-    return Answer(_policy(version, call.body))
-
-
-def _check_order(thresholds: Mapping[str, Mapping[str, float]]) -> None:
-    """Raises Problem when a label's thresholds contradict each other."""
-    detail = "publish_below must not be above reject_above"
-    wrong = [label for label, pair in thresholds.items() if pair["publish_below"] > pair["reject_above"]]
-    if wrong:
-        errors = [{"detail": detail, "pointer": f"#/thresholds/{label}", "code": "invalid"} for label in wrong]
-        raise Problem("conflict", f"thresholds.{wrong[0]} {detail}.", errors)
-
-
-def _policy(version: int, document: Mapping[str, Any]) -> dict[str, Any]:
-    return {"version": version, "policy": policies.write(policies.read(document, version))}
-
-
-def _site(call: Call, name: str) -> Site:
+def site_of(call: Call, name: str) -> Site:
+    """The site of this name. Raises NotFound."""
     with call.services.database.connection() as connection:
         return sites.site_named(connection, name)
 

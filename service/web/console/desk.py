@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Blueprint, Response, g, request
 
 from service.domain.lifecycle import Action, MoveError
-from service.domain.policy import REVIEW_REASONS
+from service.domain.reasons import REVIEW_REASONS
 from service.store import comments
 from service.store.comments import Conflict
 from service.web import origins, pages

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
-from service.domain.policy import REVIEW_REASONS
+from service.domain.reasons import REVIEW_REASONS
 from service.store import queue, sites
 from service.store.queue import Flagged, Review
 from service.store.sites import Site

@@ -15,11 +15,16 @@ NAMES: Mapping[str, str] = {
     "insult": "Insult",
     "identity_attack": "Attack on identity",
     "closed_thread": "Closed discussion",
+    "banned": "Banned author",
+    "blocked": "Blocked words or links",
     "too_many_links": "Many links",
     "repeat": "Repeated text",
+    "disposable_email": "Throw-away mail address",
     "language": "Language not known",
     "no_score": "No score",
     "held": "Changed while held",
+    "first_comment": "First comment",
+    "audit": "Sample",
     "off_topic": "Off topic",
     "other": "Other",
 }
@@ -30,11 +35,22 @@ def why(view: Mapping[str, Any]) -> list[str]:
     """Why a comment waits, as sentences: what the policy saw, and who put it back."""
     judged = next((made for made in reversed(view["decisions"]) if made.actor == "policy"), None)
     sentences = ["A moderator put it back into the queue."] if view["rule"] == "moderator" else []
-    if judged is not None and judged.rule in _RULES:
-        sentences.append(_RULES[judged.rule](judged.saw))
+    if judged is not None:
+        sentences += verdict(judged.rule, judged.saw)
     if view["waiting"]:
         sentences.append("Its author changed it, and the new text is still to be judged.")
     return sentences or ["Nothing is noted about why it waits."]
+
+
+def verdict(rule: str | None, saw: Mapping[str, Any]) -> list[str]:
+    """What a rule saw, as sentences; and what rules in shadow saw, which changed nothing."""
+    kind, _, name = (rule or "").partition(": ")
+    said = [_RULES[kind](saw)] if kind in _RULES else []
+    if name and said:
+        said[0] = f"{said[0]} (rule “{name}”)"
+    for silent in saw.get("shadow", ()):
+        said.append(f"The rule “{silent['rule']}”, in shadow, would have said: {_DONE[silent['action']]}.")
+    return said
 
 
 def _scored(saw: Mapping[str, Any]) -> str:
@@ -53,7 +69,22 @@ def _links(saw: Mapping[str, Any]) -> str:
 
 
 def _repeated(saw: Mapping[str, Any]) -> str:
+    if "similarity" in saw:
+        return (
+            f"Nearly the same text ({percent(saw['similarity'])} alike) was posted in the {saw['hours']} hours before."
+        )
     return f"The same text was posted {times(saw['repeats'])} in the {saw['hours']} hours before."
+
+
+def _banned(saw: Mapping[str, Any]) -> str:
+    whom = {"author": "author", "domain": "mail domain", "network": "network"}[saw["what"]]
+    return f"Its {whom} is banned here: {saw['why']}"
+
+
+def _matched(saw: Mapping[str, Any]) -> str:
+    what = {"word": "holds the words", "pattern": "fits the pattern", "domain": "links to"}[saw["kind"]]
+    where = "" if saw["scope"] in ("link", "body") else f" in its {saw['scope']}"
+    return f"It {what} “{saw['entry']}”{where}."
 
 
 def _language(saw: Mapping[str, Any]) -> str:
@@ -61,16 +92,27 @@ def _language(saw: Mapping[str, Any]) -> str:
 
 
 _RULES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "score_flags": _scored,
-    "score_rejects": _scored,
-    "too_many_links": _links,
-    "repeat": _repeated,
+    "scores": _scored,
+    "links": _links,
+    "repeats": _repeated,
+    "bans": _banned,
+    "match": _matched,
+    "disposable_email": lambda _: "Its address is of a throw-away mail provider.",
+    "first_comment": lambda _: "Its author has nothing published here yet.",
+    "audit": lambda saw: f"It was drawn as a sample: {percent(saw['share'])} of what would be published.",
+    "unreadable_policy": lambda _: "The site's policy cannot be read: a list is missing that it names.",
     "language": _language,
     "no_score": lambda _: "It could not be scored.",
     "tried_too_often": lambda _: "Scoring it failed several times.",
     "closed_thread": lambda _: "The discussion was closed before it could be judged.",
     "held": lambda _: "It was waiting for a moderator when its author changed it.",
+    # as release 0.1 named them
+    "score_flags": _scored,
+    "score_rejects": _scored,
+    "too_many_links": _links,
+    "repeat": _repeated,
 }
+_DONE = {"publish": "publish", "flag": "hold for a moderator", "reject": "reject"}
 
 
 def record(view: Mapping[str, Any]) -> str:

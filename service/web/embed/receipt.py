@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from service.domain.lifecycle import State
-from service.domain.policy import PUBLIC_WORDS, Reason
+from service.domain.reasons import PUBLIC_WORDS, Reason
 from service.store import comments
 from service.store.comments import NotFound, Seen
 from service.web.embed.discussion import Discussion

@@ -498,7 +498,33 @@ def test_a_cursor_cannot_be_changed(target: World, page: str, place: int) -> Non
 
 _SITE = {"name": "news", "title": "News"}
 _GOOD = {"action": "flag", "version": 1}
-BODIES: list[tuple[str, str, str, Any, tuple[str, ...]]] = [
+Body = tuple[str, str, str, Any, tuple[str, ...]]
+
+
+def policy(rules: Any, place: str) -> Body:
+    """A policy of these rules, wrong at `place` of them."""
+    return ("PUT", "/v1/sites/blog/policy", "admin", {"rules": rules}, (f"#/rules{place}",))
+
+
+def rule(entry: dict[str, Any], place: str) -> Body:
+    """A policy with this rule, wrong at `place` of it."""
+    return policy([{"rule": "scores"}, entry], f"/1{place}")
+
+
+def match(member: str, value: Any) -> Body:
+    """A policy with a rule of words, wrong in one value of `member`."""
+    return rule(
+        {
+            "rule": "match",
+            "name": "n",
+            "words": ["x"],
+            member: ["x.example", value] if member == "domains" else ["body" if member == "in" else "x", value],
+        },
+        f"/{member}/1",
+    )
+
+
+BODIES: list[Body] = [
     ("PATCH", "comment", "key", {}, ("#",)),
     ("PATCH", "comment", "key", {"name": ""}, ("#/name",)),
     ("PATCH", "comment", "key", {"body": "a\x00"}, ("#/body",)),
@@ -538,26 +564,68 @@ BODIES: list[tuple[str, str, str, Any, tuple[str, ...]]] = [
     *[("POST", "/v1/moderators", "admin", {"name": "x", "rights": [{"site": "blog", "may": value}]}, ("#/rights/0/may",)) for value in (None, "", "admin", "Lead")],
     ("POST", "/v1/moderators", "admin", {"name": "x", "rights": [{"site": "A B", "may": "lead"}]}, ("#/rights/0/site",)),
     ("POST", "/v1/moderators", "admin", {"rights": [{"may": "lead"}]}, ("#/name",)),
-    *[("PUT", "/v1/sites/blog/policy", "admin", {"max_links": value}, ("#/max_links",)) for value in (None, -1, 1001, "3", 1.5)],
-    *[("PUT", "/v1/sites/blog/policy", "admin", {"repeat_hours": value}, ("#/repeat_hours",)) for value in (-1, 721)],
-    *[("PUT", "/v1/sites/blog/policy", "admin", {"unsupported_language": value}, ("#/unsupported_language",)) for value in (None, "publish", True)],
-    *[("PUT", "/v1/sites/blog/policy", "admin", {"thresholds": value}, ("#/thresholds",)) for value in (None, [], 0.5)],
-    ("PUT", "/v1/sites/blog/policy", "admin", {"thresholds": {"ham": {"publish_below": 0, "reject_above": 1}}}, ("#/thresholds/ham",)),
-    ("PUT", "/v1/sites/blog/policy", "admin", {"thresholds": {"spam": {"publish_below": 0.5}}}, ("#/thresholds/spam/reject_above",)),
+    *[policy(value, "") for value in (None, [], "x")],
+    *[policy([value], "/0") for value in (None, 1, "scores", [])],
+    *[policy([{"rule": value}], "/0/rule") for value in (None, 1, "words", "SCORES", ["scores"])],
+    policy([{}], "/0/rule"),
+    *[rule({"rule": "links", "most": value}, "/most") for value in (None, -1, 1001, "3", 1.5)],
+    *[rule({"rule": "repeats", "hours": value}, "/hours") for value in (0, 721)],
+    *[rule({"rule": "repeats", "similarity": value}, "/similarity") for value in (-0.1, 1.1, "x", None)],
+    *[rule({"rule": "language", "status": value}, "/status") for value in (None, "off", True)],
+    *[rule({"rule": "links", "then": value}, "/then") for value in (None, "publish", "hold")],
+    rule({"rule": "links", "words": ["x"]}, "/words"),
+    rule({"rule": "match", "words": ["x"]}, "/name"),
+    *[rule({"rule": "match", "name": value, "words": ["x"]}, "/name") for value in ("", "A" * 64, "\n")],
+    rule({"rule": "match", "name": "none"}, ""),
+    rule({"rule": "match", "name": "none", "words": [], "patterns": []}, ""),
+    *[match("words", value) for value in ("", "!!!", "a*b", "two words*", "ann@example.org", "http://x.example", "1 2 3 4 5 6 7 8 9", 5, None)],
+    *[match("patterns", value) for value in ("(", "(?=x)", "(a)\\1", "a{1001}", "(a{100}){100}", "x" * 501, "", 5)],
+    *[match("domains", value) for value in ("", "spam", "a b.example", "http://spam.example", "-.example", "a..example", 5)],
+    *[match("in", value) for value in ("email", "", 5)],
+    rule({"rule": "match", "name": "n", "words": ["x"], "reason": "held"}, "/reason"),
+    rule({"rule": "audit", "then": "reject"}, "/then"),
+    rule({"rule": "scores", "status": "draft"}, "/status"),
+    *[rule({"rule": "scores", "thresholds": value}, "/thresholds") for value in (None, [], 0.5)],
+    rule({"rule": "scores", "thresholds": {"ham": {"publish_below": 0, "reject_above": 1}}}, "/thresholds/ham"),
+    rule({"rule": "scores", "thresholds": {"spam": {"publish_below": 0.5}}}, "/thresholds/spam/reject_above"),
     *[
-        ("PUT", "/v1/sites/blog/policy", "admin", {"thresholds": {"spam": {"publish_below": value, "reject_above": 1}}}, ("#/thresholds/spam/publish_below",))
+        rule({"rule": "scores", "thresholds": {"spam": {"publish_below": value, "reject_above": 1}}}, "/thresholds/spam/publish_below")
         for value in (None, -0.1, 1.1, "0.5", True, 10**400)
     ],
+    ("POST", "/v1/sites/blog/policy/try", "admin", {"policy": {"rules": [{"rule": "x"}]}}, ("#/policy/rules/0/rule",)),
+    ("POST", "/v1/sites/blog/policy/try", "admin", {}, ("#/policy",)),
+    *[("POST", "/v1/sites/blog/policy/try", "admin", {"policy": {}, "last": value}, ("#/last",)) for value in (0, 10_001, "x")],
+    *[("POST", "/v1/sites/blog/policy/rollback", "admin", {"version": value}, ("#/version",)) for value in (-1, "1", None)],
+    ("POST", "/v1/sites/blog/bans", "admin", {"reason": "x"}, ("#",)),
+    ("POST", "/v1/sites/blog/bans", "admin", {"reason": "x", "domain": "spam.example", "network": "192.0.2.0/24"}, ("#",)),
+    ("POST", "/v1/sites/blog/bans", "admin", {"domain": "spam.example"}, ("#/reason",)),
+    *[("POST", "/v1/sites/blog/bans", "admin", {"reason": "x", "network": value}, ("#/network",)) for value in ("x", "192.0.2.1", "0.0.0.0/0", "2001:db8::/64", 5)],
+    *[("POST", "/v1/sites/blog/bans", "admin", {"reason": "x", "domain": value}, ("#/domain",)) for value in ("x", "a@b.example", "", None)],
+    ("POST", "/v1/sites/blog/bans", "admin", {"reason": "x", "email": "no address"}, ("#/email",)),
+    ("PUT", "/v1/sites/blog/lists/bad", "admin", {}, ("#",)),
+    ("PUT", "/v1/sites/blog/lists/bad", "admin", {"words": ["x"], "domains": ["x.example"]}, ("#",)),
+    ("PUT", "/v1/sites/blog/lists/bad", "admin", {"words": ["ok", "!!"]}, ("#/words/1",)),
+    ("PUT", "/v1/sites/blog/lists/bad", "admin", {"domains": ["spam"]}, ("#/domains/0",)),
 ]  # fmt: skip
 
 
-def test_thresholds_that_contradict_each_other_are_refused(target: World) -> None:
-    """409 that names the label; the policy in force stays."""
+@pytest.mark.parametrize(
+    ("rules", "place"),
+    [
+        ([{"rule": "scores", "thresholds": {"insult": {"publish_below": 0.1, "reject_above": 0.1}, "spam": {"publish_below": 0.9, "reject_above": 0.1}}}], "#/rules/0/thresholds/spam"),
+        ([{"rule": "links"}], "#/rules"),
+        ([{"rule": "scores"}, {"rule": "scores"}], "#/rules"),
+        ([{"rule": "scores"}, {"rule": "repeats"}, {"rule": "repeats", "hours": 1}], "#/rules"),
+        ([{"rule": "scores"}, {"rule": "match", "name": "n", "lists": ["nowhere"]}], "#/rules"),
+    ],
+)  # fmt: skip
+def test_a_policy_that_contradicts_itself_is_refused(target: World, rules: list[Any], place: str) -> None:
+    """409 that names the place; the policy in force stays. So it is for one that is only tried."""
     before = target.request("GET", "/v1/sites/blog/policy", target.admin_token).json
-    crossed = {"publish_below": 0.9, "reject_above": 0.1}
-    body = {"thresholds": {"insult": {"publish_below": 0.1, "reject_above": 0.1}, "spam": crossed}}
-    answer = target.request("PUT", "/v1/sites/blog/policy", target.admin_token, body)
-    problem(answer, "conflict", "#/thresholds/spam")
+    answer = target.request("PUT", "/v1/sites/blog/policy", target.admin_token, {"rules": rules})
+    problem(answer, "conflict", place)
+    answer = target.request("POST", "/v1/sites/blog/policy/try", target.admin_token, {"policy": {"rules": rules}})
+    problem(answer, "conflict", place.replace("#", "#/policy"))
     assert target.request("GET", "/v1/sites/blog/policy", target.admin_token).json == before
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.policy import PUBLIC_WORDS, Reason
+from service.domain.reasons import PUBLIC_WORDS, Reason
 from tests.service.web.asking import bodies, problem
 from tests.world import World
 
@@ -337,11 +337,10 @@ def test_no_score_is_no_publication(make_world: Any) -> None:
 
 
 def test_a_language_the_model_has_no_opinion_on_is_held_or_left_to_the_rules(world: World) -> None:
-    """The site's option says which: "hold" by default, "rules" lets the other rules decide."""
+    """The rule `language` holds it; as a draft it lets the other rules decide."""
     held = world.submit(body="language:ko one")
     world.settle()
-    answer = world.request("PUT", "/v1/sites/blog/policy", world.admin_token, {"unsupported_language": "rules"})
-    assert (answer.status_code, answer.json["version"]) == (200, 1)
+    assert world.policy({"rule": "language", "status": "draft"})["version"] == 1
     free, many = world.submit(body="language:ko two"), world.submit(body="language:ko " + "http://a.example " * 4)
     world.settle()
 
@@ -352,8 +351,10 @@ def test_a_language_the_model_has_no_opinion_on_is_held_or_left_to_the_rules(wor
 
 def test_a_new_policy_holds_for_the_next_comment(world: World) -> None:
     """Two thresholds per label: below both it is published, between them flagged, above both rejected."""
-    policy = {"thresholds": {"spam": {"publish_below": 0.1, "reject_above": 0.2}}, "max_links": 0}
-    assert world.request("PUT", "/v1/sites/blog/policy", world.admin_token, policy).status_code == 200
+    world.policy(
+        {"rule": "scores", "thresholds": {"spam": {"publish_below": 0.1, "reject_above": 0.2}}},
+        {"rule": "links", "most": 0},
+    )
     made = [world.submit(body=f"score:spam={score}") for score in ("0.05", "0.1", "0.15", "0.2", "0.9")]
     made.append(world.submit(body="https://one.example/"))
     world.settle()

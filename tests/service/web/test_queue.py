@@ -10,7 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from classifier import load
-from service.domain.policy import LABELS
+from service.domain.reasons import LABELS
 from service.store import jobs, sites
 from service.store.database import Database
 from tests.service.web.asking import problem
@@ -55,7 +55,7 @@ def test_flagged_comments_wait_in_order_of_arrival(world: World) -> None:
     assert ids(queue(world, order="newest")) == [links["id"], held["id"]]
     first = answer.json["comments"][0]
     assert set(first) == ITEM
-    assert (first["status"], first["label"], first["rule"]) == ("flagged", "toxicity", "score_flags")
+    assert (first["status"], first["label"], first["rule"]) == ("flagged", "toxicity", "scores")
     assert first["scores"] == {label: 0.8 if label == "toxicity" else 0.01 for label in LABELS}
     assert (first["name"], first["body"]) == ("[address hidden]", "score:toxicity=0.8 write to [address hidden]")
     assert answer.headers["Cache-Control"] == "no-store"
@@ -292,7 +292,7 @@ def test_a_review_holds_all_that_a_moderator_needs(world: World) -> None:
     assert (policy["seq"], policy["actor"], policy["rule"], policy["reason"]) == (
         1,
         "policy",
-        "score_flags",
+        "scores",
         "toxicity",
     )
     assert policy["saw"] == {"label": "toxicity", "score": 0.8, "over": {"toxicity": 0.8}}

@@ -162,6 +162,16 @@ REQUESTS: dict[str, Callable[[Target], dict[str, Any]]] = {
     "revoke_moderator": lambda t: {"moderator": _new_moderator(t.world)},
     "get_policy": lambda t: {"site": "blog"},
     "put_policy": lambda t: {"site": "blog", "body": {}},
+    "list_policies": lambda t: {"site": "blog"},
+    "get_policy_version": lambda t: {"site": "blog", "version": "0"},
+    "roll_back_policy": lambda t: {"site": "blog", "body": {"version": 0}},
+    "try_policy": lambda t: {"site": "blog", "body": {"policy": {}}},
+    "list_lists": lambda t: {"site": "blog"},
+    "put_list": lambda t: {"site": "blog", "list": "words", "body": {"words": ["casino"]}},
+    "remove_list": lambda t: {"site": "blog", "list": _new_list(t.world)},
+    "list_bans": lambda t: {"site": "blog"},
+    "make_ban": lambda t: {"site": "blog", "body": {"domain": "spam.example", "reason": "x"}},
+    "lift_ban": lambda t: {"site": "blog", "ban_id": _new_ban(t.world)},
 }
 
 
@@ -174,6 +184,17 @@ def _new_site(world: World) -> str:
 def _new_key(world: World) -> dict[str, str]:
     name = f"s-{uuid4()}"
     return {"key": world.add_site(name)[1].split("_")[2], "site": name}
+
+
+def _new_list(world: World) -> str:
+    name = f"l-{uuid4()}"
+    world.request("PUT", f"/v1/sites/blog/lists/{name}", world.admin_token, {"words": ["casino"]})
+    return name
+
+
+def _new_ban(world: World) -> str:
+    body = {"domain": f"d{uuid4().hex}.example", "reason": "x"}
+    return world.request("POST", "/v1/sites/blog/bans", world.admin_token, body).json["id"]  # type: ignore[index,no-any-return]
 
 
 def _new_moderator(world: World) -> str:
@@ -200,7 +221,8 @@ RIGHTS: dict[Right, set[str]] = {
     Right.MODERATE: {"decide_comment"},
     Right.ADMIN: {
         "list_sites", "make_site", "get_site", "change_site", "list_keys", "make_key", "revoke_key", "list_moderators",
-        "make_moderator", "revoke_moderator", "get_policy", "put_policy",
+        "make_moderator", "revoke_moderator", "get_policy", "put_policy", "list_policies", "get_policy_version",
+        "roll_back_policy", "try_policy", "list_lists", "put_list", "remove_list", "list_bans", "make_ban", "lift_ban",
     },
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The admin's routes: sites, keys, moderators and policies."""
+"""The admin's routes: sites, keys and moderators."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from service.domain import policies
-from service.domain.policy import LABELS, Policy
 from tests.service.web.asking import problem
 from tests.world import World
 
@@ -54,6 +52,15 @@ def test_a_name_is_taken_once(world: World) -> None:
         ("DELETE", "/v1/moderators/{0}", None),
         ("GET", "/v1/sites/{0}/policy", None),
         ("PUT", "/v1/sites/{0}/policy", {}),
+        ("GET", "/v1/sites/{0}/policy/versions", None),
+        ("GET", "/v1/sites/blog/policy/versions/{0}", None),
+        ("POST", "/v1/sites/{0}/policy/rollback", {"version": 0}),
+        ("POST", "/v1/sites/{0}/policy/try", {"policy": {}}),
+        ("GET", "/v1/sites/{0}/lists", None),
+        ("DELETE", "/v1/sites/blog/lists/{0}", None),
+        ("GET", "/v1/sites/{0}/bans", None),
+        ("POST", "/v1/sites/{0}/bans", {"domain": "spam.example", "reason": "x"}),
+        ("DELETE", "/v1/sites/blog/bans/{0}", None),
     ],
 )
 @pytest.mark.parametrize(
@@ -152,47 +159,3 @@ def test_the_moderators_route_revokes_moderators_only(world: World) -> None:
     for token in (world.secret_key, world.admin_token):
         problem(ask(world, "DELETE", f"/v1/moderators/{token.split('_')[2]}"), "not-found")
     assert ask(world, "GET", "/v1/sites").status_code == 200
-
-
-# Policies ------------------------------------------------------------------------------------------------------------
-
-
-def test_the_policy_in_force_is_shown_whole(world: World) -> None:
-    """The built-in one is version 0; what a new one leaves out stays at its default."""
-    default = ask(world, "GET", "/v1/sites/blog/policy").json
-    assert default == {"version": 0, "policy": policies.write(Policy())}
-    assert set(default["policy"]["thresholds"]) == set(LABELS)
-
-    given = {"thresholds": {"spam": {"publish_below": 0.25, "reject_above": 0.75}}, "max_links": 1}
-    put = ask(world, "PUT", "/v1/sites/blog/policy", given).json
-    assert put["version"] == 1
-    assert put["policy"]["thresholds"]["spam"] == {"publish_below": 0.25, "reject_above": 0.75}
-    assert put["policy"]["thresholds"]["insult"] == default["policy"]["thresholds"]["insult"]
-    assert (put["policy"]["max_links"], put["policy"]["repeat_hours"]) == (1, 24)
-    assert ask(world, "GET", "/v1/sites/blog/policy").json == put
-    assert ask(world, "PUT", "/v1/sites/blog/policy", {}).json == {"version": 2, "policy": default["policy"]}
-
-
-def test_policies_put_at_once_follow_each_other(world: World) -> None:
-    """Eight at the same moment get eight versions, none lost and none refused."""
-    gate = threading.Barrier(8)
-
-    def put(number: int) -> tuple[int, int]:
-        client = world.app.test_client()
-        headers = {"Host": "127.0.0.1", "Authorization": f"Bearer {world.admin_token}"}
-        gate.wait()
-        answer = client.put("/v1/sites/blog/policy", json={"max_links": number}, headers=headers)
-        return answer.status_code, answer.json["version"]
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sorted(pool.map(put, range(8))) == [(200, version) for version in range(1, 9)]
-
-
-def test_another_sites_policy_is_its_own(world: World) -> None:
-    """A policy of one site judges no comment of another."""
-    _, key = world.add_site("other")
-    ask(world, "PUT", "/v1/sites/other/policy", {"thresholds": {"spam": {"publish_below": 0, "reject_above": 0}}})
-    mine = world.submit()
-    theirs = world.request("POST", "/v1/comments", key, world.comment()).json
-    world.settle()
-    assert (world.status(mine)["status"], world.status(theirs)["status"]) == ("published", "rejected")

@@ -5,7 +5,8 @@ import re
 import psycopg
 import pytest
 
-from service.domain.policy import PUBLIC_WORDS, REVIEW_REASONS, Reason
+from service.domain.reasons import PUBLIC_WORDS, REVIEW_REASONS, Reason
+from service.domain.rules import KINDS
 from service.store import sites
 from service.web.console import listing, words
 from tests.service.web.pages.browsing import (
@@ -81,10 +82,13 @@ def test_every_rule_reason_and_actor_has_words() -> None:
         "closed_thread",
         "no_score",
         "held",
+        "unreadable_policy",
+        *KINDS,
+        # in the records of release 0.1
         "too_many_links",
         "repeat",
         "score_flags",
-        "language",
+        "score_rejects",
     }
     assert flagging <= set(words._RULES)
 

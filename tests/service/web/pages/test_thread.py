@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from service.domain.lifecycle import State
-from service.domain.policy import PUBLIC_WORDS, Reason
+from service.domain.reasons import PUBLIC_WORDS, Reason
 from service.web.embed import discussion, reading, receipt
 from tests.service.web.pages.browsing import OWN, Page, Visitor, count, filled, other_site, send, shown, thread
 from tests.world import World, canary

@@ -1,0 +1,108 @@
+"""What a comment's texts say for a verdict: its words as the classifier reads them, its links, its sketch.
+
+Between the classifier, which knows how to read disguises, and the domain, which knows what to ask.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from classifier.normalise import mend_links, normalise
+from service.domain import sketch, text
+from service.domain.facts import Facts, Text
+from service.domain.matching import domain
+from service.domain.policy import Policy
+from service.domain.rules import Match
+from service.store.claims import Surroundings
+from service.store.sketches import Sketched
+
+
+def normal(written: str) -> str:
+    """A text as the classifier reads it: plain lower-case words, disguises undone."""
+    return normalise(written).text
+
+
+def texts(name: str, body: str, website: str | None) -> Mapping[str, Text]:
+    """A comment's texts by scope."""
+    written = {"name": name, "body": body, "website": website or ""}
+    return {scope: Text(one, normal(one)) for scope, one in written.items() if one}
+
+
+def hosts(body: str, website: str | None) -> tuple[str, ...]:
+    """The hosts that a comment links to, each once, as `matching.domain` writes them; broken dots are mended."""
+    found = {_host(url) for url in (*text.links(mend_links(body)), *_some(website))}
+    return tuple(sorted(found - {""}))
+
+
+def sketched(site_id: UUID, body: str) -> tuple[bytes, list[int]] | None:
+    """The sketch of a body and the bands it is found by; None for one too short to compare."""
+    made = sketch.sketch(normal(body))
+    return None if made is None else (made, sketch.bands(site_id.bytes, made))
+
+
+class Written(Protocol):
+    """A comment as its author wrote it."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+    @property
+    def website(self) -> str | None: ...
+    @property
+    def author_verified(self) -> bool: ...
+
+
+def sketches_of(comments: Iterable[tuple[UUID, Written, Policy]]) -> list[Sketched]:
+    """The sketches of those comments (site, comment, policy) whose site wants to know of near repeats."""
+    found = []
+    for site_id, comment, policy in comments:
+        rule = policy.repeats
+        if rule is None or rule.similarity >= 1 or len(comment.body) < rule.length:
+            continue
+        if made := sketched(site_id, comment.body):
+            found.append(Sketched(comment.id, *made, rule.hours))
+    return found
+
+
+def facts(
+    comment: Written, policy: Policy, scores: Mapping[str, float | None] | None, language: str,
+    around: Surroundings, likeness: float,
+) -> Facts:  # fmt: skip
+    """The facts of a comment, as far as its policy asks for them."""
+    matches = policy.asks(Match)
+    return Facts(
+        scores=scores,
+        language=language,
+        links=len(text.links(comment.body)),
+        hosts=hosts(comment.body, comment.website) if matches else (),
+        repeats=around.repeats,
+        likeness=likeness,
+        length=len(comment.body),
+        thread_closed=around.thread_closed,
+        verified=comment.author_verified,
+        ban=around.ban,
+        domain_class=around.domain_class,
+        first=around.first,
+        lot=lot(comment.id),
+        texts=texts(comment.name, comment.body, comment.website) if matches else {},
+    )
+
+
+def lot(comment_id: UUID) -> float:
+    """A number in 0..1 that is this comment's own: its id's random end."""
+    return (comment_id.int & 0xFFFFFFFF) / 2**32
+
+
+def _some(website: str | None) -> Iterable[str]:
+    return () if website is None else (website,)
+
+
+def _host(url: str) -> str:
+    try:
+        return domain(urlsplit(url).hostname or "")
+    except ValueError:
+        return ""
