@@ -205,7 +205,7 @@ class Time(fields.Field[datetime]):
 
 def show_time(moment: datetime) -> str:
     """A time with its zone as RFC 3339 in UTC with Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 class Language(Optional):

@@ -134,7 +134,12 @@ class MatchRule(_Flagging):
     domains = Items(Domain(), most=WORDS_MOST)
     lists = Items(Text(least=1, most=63), most=20, metadata={"description": "Names of imported lists"})
     in_ = Items(
-        Choice(SCOPES), least=1, most=len(SCOPES), data_key="in", attribute="in", metadata={"description": "Where words are looked for"}
+        Choice(SCOPES),
+        least=1,
+        most=len(SCOPES),
+        data_key="in",
+        attribute="in",
+        metadata={"description": "Where words are looked for"},
     )
     then = Choice(OUTCOMES[1:], load_default="flag")
     reason = Choice(tuple(str(reason) for reason in MATCH_REASONS), load_default="blocked")

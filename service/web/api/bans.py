@@ -4,11 +4,13 @@ from dataclasses import asdict
 from uuid import UUID
 
 from service.store import bans
+from service.store.comments import NotFound
 from service.store.database import Connection
 from service.store.sites import Site
 from service.web import policy_schemas as shapes
 from service.web.api.sites import site_of
 from service.web.auth import Right
+from service.web.errors import Problem
 from service.web.routing import Answer, Call, Routes
 
 routes = Routes("bans")
@@ -24,13 +26,18 @@ def list_bans(call: Call, site: str) -> Answer:
 
 @routes.add(
     "POST", "/v1/sites/{site}/bans", Right.ADMIN,
-    body=shapes.NewBan(), answers={201: shapes.BanView()}, problems=("not-found",),
+    body=shapes.NewBan(), answers={201: shapes.BanView()}, problems=("not-found", "conflict"),
 )  # fmt: skip
 def make_ban(call: Call, site: str) -> Answer:
     """Ban an author, a domain of addresses or a network; comments to come are judged by it."""
     found = site_of(call, site)
     with call.services.database.transaction() as connection:
-        ban_id = _make(call, connection, found)
+        try:
+            ban_id = _make(call, connection, found)
+        except NotFound:
+            detail = "This site has no such comment, or it came without what is to be banned. Name another, or whom directly."
+            error = {"detail": detail, "pointer": "#/comment_id", "code": "unknown"}
+            raise Problem("conflict", detail, [error]) from None
         made = next(ban for ban in bans.listed(connection, found.id) if ban.id == ban_id)
     return Answer(asdict(made), 201)
 

@@ -120,7 +120,7 @@ def _check_examples(call: Call, document: Any, policy: Policy) -> None:
         errors = [
             {"detail": one.text, "pointer": f"#/examples/{one.at}/expect", "code": "unexpected"} for one in missed
         ]
-        raise Problem("validation-error", f"examples.{missed[0].at} {missed[0].text}.", errors)
+        raise Problem("conflict", f"Example {missed[0].at}: {missed[0].text}.", errors)
 
 
 def _view(connection: Connection, site: Site, stored: PolicyVersion) -> dict[str, Any]:
