@@ -35,7 +35,7 @@ def make_ban(call: Call, site: str) -> Answer:
         try:
             ban_id = _make(call, connection, found)
         except NotFound:
-            detail = "This site has no such comment, or it came without what is to be banned. Name another, or whom directly."
+            detail = "This site has no such comment, or it came without what to ban. Name another, or whom directly."
             error = {"detail": detail, "pointer": "#/comment_id", "code": "unknown"}
             raise Problem("conflict", detail, [error]) from None
         made = next(ban for ban in bans.listed(connection, found.id) if ban.id == ban_id)

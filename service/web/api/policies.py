@@ -7,6 +7,7 @@ from service import policing, trials
 from service.domain.policies import UnknownList
 from service.domain.policy import Policy
 from service.store import sites
+from service.store.comments import NotFound
 from service.store.database import Connection
 from service.store.sites import PolicyVersion, Site
 from service.web import policy_schemas as shapes
@@ -71,7 +72,7 @@ def roll_back_policy(call: Call, site: str) -> Answer:
     """Put an earlier version in force again, as a new version; 0 is the built-in one."""
     found = site_of(call, site)
     with call.services.database.transaction() as connection:
-        earlier = sites.policy(connection, found.id, call.body["version"])
+        earlier = _earlier(connection, found, call.body["version"])
         policy = _read(connection, found, earlier.document)
         note = call.body["note"] or f"back to version {earlier.version}"
         stored = policing.put(connection, found.id, earlier.document, policy, call.caller.token_id, note)
@@ -93,6 +94,14 @@ def try_policy(call: Call, site: str) -> Answer:
         "warnings": policing.warnings(policy),
     }  # fmt: skip
     return Answer(data)
+
+
+def _earlier(connection: Connection, site: Site, version: int) -> PolicyVersion:
+    try:
+        return sites.policy(connection, site.id, version)
+    except NotFound:
+        detail = f"This site never had a policy of version {version}. Its versions are listed at policy/versions."
+        raise Problem("conflict", detail, [{"detail": detail, "pointer": "#/version", "code": "unknown"}]) from None
 
 
 def _read(connection: Connection, site: Site, document: Any, place: str = "#") -> Policy:

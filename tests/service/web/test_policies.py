@@ -90,7 +90,7 @@ def test_versions_are_listed_and_rolled_back(world: World) -> None:
     built_in = ask(world, "POST", "/policy/rollback", {"version": 0, "note": "start again"}).json
     assert (built_in["version"], built_in["note"]) == (4, "start again")
     assert built_in["policy"] == policies.write(Policy())
-    problem(ask(world, "POST", "/policy/rollback", {"version": 9}), "not-found")
+    problem(ask(world, "POST", "/policy/rollback", {"version": 9}), "conflict", "#/version")
     for version in ("9", "x", "-1", "1e3", "9" * 30):
         problem(ask(world, "GET", f"/policy/versions/{version}"), "not-found")
 
@@ -295,13 +295,14 @@ def test_a_ban_of_another_site_is_not_here(world: World) -> None:
     assert world.status(theirs)["status"] == "published"  # type: ignore[arg-type]
     assert world.request("GET", "/v1/sites/other/bans", world.admin_token).json == {"bans": []}
     problem(world.request("DELETE", f"/v1/sites/other/bans/{made['id']}", world.admin_token), "not-found")
-    problem(ask(world, "POST", "/bans", {"comment_id": theirs["id"], "reason": "x"}), "not-found")  # type: ignore[index]
+    problem(ask(world, "POST", "/bans", {"comment_id": theirs["id"], "reason": "x"}), "conflict", "#/comment_id")  # type: ignore[index]
 
 
 def test_a_comment_without_a_network_bans_none(world: World) -> None:
     """It came without author_ip."""
     made = world.submit()
-    problem(ask(world, "POST", "/bans", {"comment_id": made["id"], "what": "network", "reason": "x"}), "not-found")
+    body = {"comment_id": made["id"], "what": "network", "reason": "x"}
+    problem(ask(world, "POST", "/bans", body), "conflict", "#/comment_id")
 
 
 # Lists ---------------------------------------------------------------------------------------------------------------
@@ -359,9 +360,7 @@ def test_examples_must_get_the_verdict_they_expect(world: World) -> None:
     put = ask(world, "PUT", "/policy", {"rules": rules, "examples": good}).json
     assert [one["expect"] for one in put["policy"]["examples"]] == ["publish", "reject"]
     wrong = [*good, {"body": "No casino here", "expect": "flag"}]
-    problem(
-        ask(world, "PUT", "/policy", {"rules": rules, "examples": wrong}), "validation-error", "#/examples/2/expect"
-    )
+    problem(ask(world, "PUT", "/policy", {"rules": rules, "examples": wrong}), "conflict", "#/examples/2/expect")
     assert ask(world, "GET", "/policy").json == put
 
 
