@@ -91,12 +91,15 @@ def align(text: str) -> Aligned:
 
 
 def mend_links(text: str) -> str:
-    """`text` in plain lower-case letters, with links whole that were written as `spam [dot] example`. Never raises."""
-    current = fold(text)
+    """`text` with links whole that were written as `spam [dot] example`, in plain lower-case letters. Never raises.
+
+    A text without a broken link is given back as it is.
+    """
+    current, mended = fold(text), False
     for act in LINK_ACTS:
-        if act.gate(current):
-            current = _rewrite(current, act.edits(current))
-    return current
+        if act.gate(current) and (edits := act.edits(current)):
+            current, mended = _rewrite(current, edits), True
+    return current if mended else text
 
 
 def _surface_flags(text: str) -> set[str]:

@@ -31,8 +31,9 @@ def texts(name: str, body: str, website: str | None) -> Mapping[str, Text]:
 
 def hosts(body: str, website: str | None) -> tuple[str, ...]:
     """The hosts that a comment links to, each once, as `matching.domain` writes them; broken dots are mended."""
-    found = {_host(url) for url in (*text.links(mend_links(body)), *_some(website))}
-    return tuple(sorted(found - {""}))
+    mended = mend_links(body)
+    urls = [*text.links(body), *(text.links(mended) if mended != body else ()), *([] if website is None else [website])]
+    return tuple(sorted({_host(url) for url in urls} - {""}))
 
 
 def sketched(site_id: UUID, body: str) -> tuple[bytes, list[int]] | None:
@@ -95,10 +96,6 @@ def facts(
 def lot(comment_id: UUID) -> float:
     """A number in 0..1 that is this comment's own: its id's random end."""
     return (comment_id.int & 0xFFFFFFFF) / 2**32
-
-
-def _some(website: str | None) -> Iterable[str]:
-    return () if website is None else (website,)
 
 
 def _host(url: str) -> str:
