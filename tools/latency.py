@@ -12,15 +12,7 @@ from rich.progress import track
 
 from tools.client import DEMO, ApiError, Client, demo
 from tools.replay import make_site, time_table
-
-#: Ordinary sentences: what is measured is the way of a comment that is published.
-SENTENCES = (
-    "Thank you for writing this, I have been looking for such an explanation for a while.",
-    "We planted the same roses last spring and they came out beautifully.",
-    "Does the second method also work with an older camera?",
-    "I read this on the train and almost missed my stop.",
-    "The recipe needs a little less salt in my opinion, but the idea is great.",
-)
+from tools.texts import harmless
 
 
 @click.command()
@@ -59,7 +51,7 @@ def _measure(client: Client, key: str, rate: int, count: int) -> tuple[list[floa
             "thread": {"key": f"page-{number % 20}"},
             "name": f"Reader {number}",
             "email": f"reader-{number}@replay.example",
-            "body": f"{SENTENCES[number % len(SENTENCES)]} ({number})",
+            "body": harmless(number),
         }
         began = time.perf_counter()
         made = client.must("POST", "/v1/comments", key, body)
