@@ -24,14 +24,15 @@ ALTER TABLE comity.list ALTER COLUMN content SET STORAGE EXTERNAL;  -- read whol
 
 -- Near repeats -----------------------------------------------------------------------------------------------------
 
+-- Of the comment of this id. No foreign key: one more lock for each comment, and a sketch without its comment says nothing.
 CREATE TABLE comity.sketch (
-    comment_id uuid PRIMARY KEY REFERENCES comity.comment ON DELETE CASCADE,
+    comment_id uuid PRIMARY KEY,
     made bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX sketch_created ON comity.sketch USING brin (created_at);
 
--- Texts that share a band are candidates; there is no foreign key, since a row without its sketch says nothing.
+-- Texts that share a band are candidates.
 CREATE TABLE comity.band (
     band bigint NOT NULL,
     comment_id uuid NOT NULL,
