@@ -23,7 +23,7 @@ def web(world: World) -> Iterator[psycopg.Connection]:
 
 
 @pytest.mark.parametrize("role", roles.ROLES)
-@pytest.mark.parametrize("table", ["contact", "hit", "fingerprint"])
+@pytest.mark.parametrize("table", ["contact", "hit", "fingerprint", "ban"])
 def test_no_process_reads_or_changes_the_private_tables(world: World, role: str, table: str) -> None:
     """Neither web nor worker nor relay may select, insert, update, delete or truncate there."""
     world.submit()
@@ -49,7 +49,7 @@ def test_no_process_reads_or_changes_the_private_tables(world: World, role: str,
 
 
 def test_each_role_reaches_these_private_functions_and_no_others(world: World) -> None:
-    """Keep, compare, count: none that the web process may call answers what was kept."""
+    """Keep, compare, ban, count: none that a process may call answers what was kept of an address."""
     found: dict[str, set[str]] = {role: set() for role in (*roles.ROLES, "public")}
     for role, name in world.rows(
         "SELECT r.rolname, p.proname FROM pg_roles r, pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
@@ -58,9 +58,20 @@ def test_each_role_reaches_these_private_functions_and_no_others(world: World) -
     ):  # fmt: skip
         found[role].add(name)
     assert found == {
-        "comity_web": {"keep", "posted", "record", "add_hits", "matches"},
-        "comity_worker": set(),
-        "comity_relay": {"forget_hits"},
+        "comity_web": {
+            "keep",
+            "posted",
+            "record",
+            "add_hits",
+            "matches",
+            "ban_of_comment",
+            "ban_value",
+            "bans",
+            "lift_ban",
+            "facts",
+        },
+        "comity_worker": {"facts"},
+        "comity_relay": {"facts", "forget_hits"},
         "public": set(),
     }
 
