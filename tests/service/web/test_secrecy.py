@@ -175,6 +175,17 @@ def _use(world: World, client: Client) -> list[str]:
         "/healthz",
     ):
         client.send("GET", path, world.admin_token)
+    bans = "/v1/sites/blog/bans"
+    whom = [
+        {"email": comment()["email"]}, {"comment_id": made[1]["id"], "what": "author"}, {"domain": "spam.example"},
+        {"comment_id": made[2]["id"], "what": "network"}, {"email": comment()["email"].replace("@", "@@")},
+        {"email": comment()["email"], "domain": "spam.example"}, {"comment_id": str(uuid4())},
+    ]  # fmt: skip
+    for one in whom:
+        client.send("POST", bans, world.admin_token, {**one, "reason": "x"})
+    client.send("GET", bans, world.admin_token)
+    post(comment(email=used[-4]))
+    client.send("POST", "/v1/sites/blog/policy/try", world.admin_token, {"policy": {}})
     client.send("DELETE", f"/v1/comments/{made[0]['id']}", world.secret_key)
 
     for failing in (
