@@ -290,7 +290,9 @@ def test_a_ban_of_another_site_is_not_here(world: World) -> None:
     """Neither in force, nor shown, nor lifted; a comment of another site bans nobody."""
     _, key = world.add_site("other")
     made = ban(world, domain="spam.example")
-    theirs = world.request("POST", "/v1/comments", key, world.comment(email="a@spam.example")).json
+    ban(world, network="198.51.100.0/24")
+    body = world.comment(email="a@spam.example", author_ip="198.51.100.7")
+    theirs = world.request("POST", "/v1/comments", key, body).json
     world.settle()
     assert world.status(theirs)["status"] == "published"  # type: ignore[arg-type]
     assert world.request("GET", "/v1/sites/other/bans", world.admin_token).json == {"bans": []}
