@@ -17,7 +17,10 @@ _GROUPS: Mapping[str, str] = {
     "published": "Read what was published, and how much there is.",
     "threads": "Name, close and open the discussions of your pages.",
     "moderation": "Work through the queue, with all that a decision needs.",
-    "admin": "Set up sites, their keys, their moderators and their policies.",
+    "admin": "Set up sites, their keys and their moderators.",
+    "policies": "Say what a site lets pass; try it on the past, put it in force, go back.",
+    "lists": "Words and domains that a site's own rules name.",
+    "bans": "Take no comments from an author, a mail domain or a network.",
 }
 #: Shell variables that stand for a token in the examples.
 _VARIABLES = {
@@ -31,6 +34,10 @@ _COMMENT = {
     "email": "ann@example.org",
     "body": "What a good article.",
 }
+_RULES = [
+    {"rule": "match", "name": "casino", "words": ["casino"], "then": "reject", "reason": "spam"},
+    {"rule": "scores", "thresholds": {"spam": {"publish_below": 0.4, "reject_above": 0.9}}},
+]
 #: A body for each schema that comes in; a test loads every one.
 BODY_EXAMPLES: Mapping[str, Any] = {
     "Submission": _COMMENT,
@@ -42,7 +49,11 @@ BODY_EXAMPLES: Mapping[str, Any] = {
     "SiteChange": {"origins": ["https://blog.example", "https://www.blog.example"]},
     "NewKey": {"name": "back end", "scopes": ["submit", "read"]},
     "NewModerator": {"name": "Bo", "rights": [{"site": "my-blog", "may": "moderator"}]},
-    "Policy": {"thresholds": {"spam": {"publish_below": 0.4, "reject_above": 0.9}}, "max_links": 2},
+    "Policy": {"rules": _RULES, "note": "casinos"},
+    "PolicyTrial": {"policy": {"rules": _RULES}, "last": 1000},
+    "Rollback": {"version": 1},
+    "NewList": {"words": ["casino", "poker room", "viag*"]},
+    "NewBan": {"domain": "spam.example", "reason": "advertising"},
 }
 
 
@@ -177,6 +188,8 @@ def _kind(schema: Mapping[str, Any]) -> Kind:
     """The type of a value in words."""
     if "$ref" in schema:
         return Kind("", _ref(schema))
+    if "oneOf" in schema and all("$ref" in one for one in schema["oneOf"]):
+        return Kind("one of " + ", ".join(str(_ref(one)) for one in schema["oneOf"]))
     if "anyOf" in schema and "type" not in schema:
         parts = [_kind(part) for part in schema["anyOf"]]
         ref = next((part.ref for part in parts if part.ref), None)
