@@ -2,7 +2,7 @@
 
 # The base without what only building needs: a running container has no pip and no program that changes its user.
 FROM python:3.13-slim AS system
-RUN rm -rf "$(python -c 'import os, pip; print(os.path.dirname(pip.__file__))')" \
+RUN rm -rf $(python -c 'import ensurepip, pip; print(*pip.__path__, *ensurepip.__path__)') \
     /var/cache/* /var/lib/apt/lists/* /var/log/* /usr/share/doc /usr/share/info /usr/share/locale /usr/share/man \
  && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
  && echo 'comity:x:10001:10001::/nonexistent:/usr/sbin/nologin' >>/etc/passwd \

