@@ -338,3 +338,15 @@ def test_a_dump_comes_back(stack: Stack, demo: dict[str, str]) -> None:
         wait_slowly(lambda: len(load.taken) > 20, 30, "comments are taken in")
     _account(stack, load)
     assert _ask(stack, "web", "SELECT count(*) FROM contacts.contact") == "InsufficientPrivilege 42501"
+
+
+def test_a_password_is_changed(stack: Stack) -> None:
+    """New words in two files, and everything started again: the old password is worth nothing."""
+    old, new = json.loads(stack.secret("role_passwords"))["comity_worker"], "0123456789abcdef" * 4
+    for name in ("role_passwords", "worker_database_url"):
+        path = stack.folder / "secrets" / name
+        path.chmod(0o644)
+        path.write_text(path.read_text().replace(old, new))
+    stack.compose("up", "--wait", "--force-recreate")
+    assert _ask(stack, "worker", "SELECT current_user") == "comity_worker"
+    assert _ask(stack, "worker", "SELECT 1", f", password={old!r}").startswith("Operational")
