@@ -321,7 +321,8 @@ def test_a_release_goes_back(stack: Stack, demo: dict[str, str]) -> None:
             stack.compose("up", "--wait")
     finally:
         stack.rows(f"UPDATE public.comity_version SET version_num = '{was}'")
-    _note("comments while all was replaced", f"{len(load.taken):,}; {dict(load.trouble)}")
+    figures = f"{len(load.taken):,}; {dict(load.trouble)}; longest wait for a 202 {load.longest_since():.1f} s"
+    _note("comments while all was replaced", figures)
 
 
 def test_a_dump_comes_back(stack: Stack, demo: dict[str, str]) -> None:
