@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full lint lock replay latency memory fuzz clean
+.PHONY: help run test test-full lint lock replay latency memory fuzz secrets test-compose clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,10 +36,17 @@ fuzz: $(VENV)/test ## Send 10,000 requests made from the OpenAPI document
 test-full: $(VENV)/test ## Run the faults of `make run` at full length (20 times each)
 	@COMITY_TEST_FULL=1 $(BIN)/python -m pytest tests/faults tests/service/test_embedded.py tests/service/test_supervisor.py
 
+secrets: ## Make the secret files of docker-compose.yml, once
+	@docker/make-secrets
+
+test-compose: $(VENV)/test ## Build the containers, kill each under load, count every comment (needs Docker)
+	@$(BIN)/python -m pytest -s tests/compose/proof.py
+
 lock: ## Pin the newest versions of all packages, with hashes
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install -q uv
 	@$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements.txt requirements.in
 	@$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements-dev.txt requirements-dev.in
+	@$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header -o requirements-serve.txt requirements-serve.in
 	@rm -rf $(VENV)-lock
 
 clean: ## Forget the virtual environment and caches (data stay)

@@ -180,7 +180,7 @@ def _parse_table(path: Path, body: bytes) -> NDArray[np.int8]:
     if len(raw) != size or not inflater.eof or inflater.unused_data:
         raise ModelError(f"The weights of the model file {path} have the wrong size.")
     table = np.ascontiguousarray(np.frombuffer(raw, dtype=np.int8).reshape(COLUMNS, SLOTS).T)
-    if table[:, -1].min() < 0:
+    if np.min(table[:, -1]) < 0:
         raise ModelError(f"The weights of the model file {path} have an impossible document frequency.")
     table.flags.writeable = False
     return table

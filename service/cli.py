@@ -58,5 +58,11 @@ def keys() -> None:
     _become("service.setup", "keys")
 
 
+@main.command()
+def secrets() -> None:
+    """Write fresh secret files for docker-compose.yml, as a tar archive, to standard output."""
+    _become("service.setup", "secrets")
+
+
 def _become(module: str, *arguments: str) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - no shell is the point

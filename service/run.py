@@ -31,6 +31,7 @@ from service.embedded.postgres import Answer, Postgres
 from service.embedded.process import Process
 from service.embedded.servers import progress_line
 from service.embedded.valkey import Valkey
+from service.ready import answers_ready, reachable
 from service.settings import SETTINGS, Settings, SettingsError
 from service.supervisor import EX_CONFIG, Interrupted, Supervisor
 
@@ -299,25 +300,10 @@ def _bind(family: int, address: Any) -> int:
     return 0
 
 
-def _reachable(host: str) -> str:
-    """An address at which a server that listens on `host` answers."""
-    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to reach, not to bind
-
-
 def local_url(host: str, port: int) -> str:
     """For example `http://127.0.0.1:8080`."""
-    name = _reachable(host)
+    name = reachable(host)
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
-
-
-def answers_ready(host: str, port: int, name: str) -> bool:
-    """Whether `GET /readyz` answers 200 there, asked by the `name` under which the service is public."""
-    try:
-        with socket.create_connection((_reachable(host), port), timeout=5) as line:
-            line.sendall(f"GET /readyz HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
-            return line.recv(64).split()[1:2] == [b"200"]
-    except OSError:
-        return False
 
 
 def as_role(url: str, role: str, password: str) -> str:

@@ -199,6 +199,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("COMITY_WORKER_CONCURRENCY", _whole(1, 64), "2", "Processes of one worker"),
     Setting("COMITY_BATCH", _whole(1, 2000), "200", "Comments that a worker claims at once"),
     Setting("COMITY_MODEL", _text, "", "Path of another model than the shipped one"),
+    Setting(
+        "COMITY_BEAT", _text, "", "File that worker and relay touch while they work, for `python -m workers.health`"
+    ),
     Setting("COMITY_LIMIT_SITE", _quota, "6000/60", "Comments a site may submit, COUNT/SECONDS"),
     Setting("COMITY_LIMIT_AUTHOR", _quota, "12/60", "Comments one author may submit on a site"),
     Setting("COMITY_LIMIT_PREFIX", _quota, "60/60", "Comments one network prefix (/24 or /48) may submit on a site"),
@@ -228,6 +231,7 @@ class Settings:
     worker_concurrency: int
     batch: int
     model: str
+    beat: str
     limit_site: tuple[int, int]
     limit_author: tuple[int, int]
     limit_prefix: tuple[int, int]
@@ -271,6 +275,11 @@ class Settings:
         """Where the model lies; None for the shipped one."""
         return Path(self.model) if self.model else None
 
+    @property
+    def beat_path(self) -> Path | None:
+        """The file that says that this process works; None when nobody asks for one."""
+        return Path(self.beat) if self.beat else None
+
 
 def _given(setting: Setting, environ: Mapping[str, str], problems: list[str]) -> str | None:
     path = environ.get(f"{setting.name}_FILE")
@@ -285,8 +294,18 @@ def _given(setting: Setting, environ: Mapping[str, str], problems: list[str]) ->
         return None
 
 
-#: Names that belong to tests, to tools beside the service, or to how `run` shows its log.
-OTHER_NAMES = frozenset({"COMITY_CHROMIUM", "COMITY_LOG", "COMITY_PROCESS", "COMITY_TEST_FULL", "COMITY_FAILPOINTS"})
+#: Names that belong to tests, to tools beside the service, to docker-compose.yml, or to how `run` shows its log.
+OTHER_NAMES = frozenset(
+    {
+        "COMITY_BUILD_NETWORK",
+        "COMITY_CHROMIUM",
+        "COMITY_FAILPOINTS",
+        "COMITY_LOG",
+        "COMITY_PROCESS",
+        "COMITY_SECRETS",
+        "COMITY_TEST_FULL",
+    }
+)
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:

@@ -1,8 +1,9 @@
-"""What is done once before a start: `python -m service.setup migrate|demo|keys`."""
+"""What is done once before a start: `python -m service.setup migrate|demo|keys|secrets`."""
 
 import base64
 import json
 import os
+import secrets
 import sys
 from collections.abc import Callable, Mapping
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from service import demo as demo_site
+from service import secret_files
 from service.settings import Settings, SettingsError
 from service.store import migrate as migrations
 from service.store import roles
@@ -37,21 +39,44 @@ def demo() -> int:
 
 def keys() -> int:
     """Fresh keys, one `NAME=value` a line; the private key's line is a comment."""
-    private = X25519PrivateKey.generate()
-    raw = private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    print(f"COMITY_SECRET_KEY={os.urandom(32).hex()}")
-    print(f"COMITY_INDEX_KEY={os.urandom(32).hex()}")
-    print(f"COMITY_CONTACT_PUBLIC_KEY={_base64(public)}")
-    print(f"# the private key opens every address; keep it off the machines that run these processes: {_base64(raw)}")
+    fresh = _fresh_keys()
+    private = fresh.pop("contact_private_key")
+    for name, value in fresh.items():
+        print(f"COMITY_{name.upper()}={value}")
+    print(f"# the private key opens every address; keep it off the machines that run these processes: {private}")
     return 0
+
+
+def secret_archive() -> int:
+    """A tar archive of all secret files that docker-compose.yml names, with fresh secrets."""
+    if sys.stdout.isatty():
+        return _say("Nobody wants a tar archive on a screen: `docker/make-secrets` unpacks it.", EX_USAGE)
+    secret_files.write(secret_files.make(_fresh_keys(), lambda: secrets.token_hex(32)), sys.stdout.buffer)
+    return 0
+
+
+def _fresh_keys() -> dict[str, str]:
+    """The service's keys by the name of their setting, and the private half of the last one."""
+    private = X25519PrivateKey.generate()
+    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return {
+        "secret_key": secrets.token_hex(32),
+        "index_key": secrets.token_hex(32),
+        "contact_public_key": _base64(public),
+        "contact_private_key": _base64(private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())),
+    }
 
 
 def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-COMMANDS: Mapping[str, Callable[[], int]] = {"migrate": migrate, "demo": demo, "keys": keys}
+COMMANDS: Mapping[str, Callable[[], int]] = {
+    "migrate": migrate,
+    "demo": demo,
+    "keys": keys,
+    "secrets": secret_archive,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -26,7 +26,7 @@ ALLOWED: tuple[tuple[str, tuple[str, ...]], ...] = (
 #: Frameworks and drivers, and the only places that know them.
 KNOWN_BY = {
     "flask": ("service.web", "service.app"),
-    "psycopg": ("service.store", "service.setup", "service.demo", "workers.watchdog"),
+    "psycopg": ("service.store", "service.setup", "service.demo", "workers.deafness"),
     "sqlalchemy": ("service.store.migrate",),
     "celery": ("service.ring", "workers"),
     "kombu": ("service.ring", "workers"),
@@ -98,7 +98,9 @@ def test_only_settings_and_entries_read_the_environment() -> None:
         "service.server",
         "service.wsgi",
         "service.run",
+        "service.ready",
         "workers.entry",
+        "workers.health",
         "workers.worker",
         "service.embedded.leash",
     }

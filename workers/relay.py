@@ -15,6 +15,7 @@ from service.settings import Settings
 from service.store import claims, jobs
 from service.store.claims import Backlog
 from service.store.database import Busy, Database, Unavailable
+from workers.beat import Beat
 from workers.entry import begin, stop_event
 
 EVERY = 0.15  # seconds between two looks
@@ -91,12 +92,14 @@ class Relay:
 def run(settings: Settings, stop: threading.Event) -> None:
     """Relay until `stop` is set. A database that is away is waited for."""
     relay = Relay(Database(settings.database_url, "relay", 2), Bell(settings.broker_url), StandIn())
+    beat = Beat(settings.beat_path)
     away = False
     _log.info("relay_ready")
     while not stop.wait(EVERY * random.uniform(0.8, 1.2)):  # so that two relays do not step in time
         failpoints.hit("relay")
         try:
             relay.step(EVERY)
+            beat.touch()
             away = False
         except (Unavailable, Busy) as error:
             if not away:

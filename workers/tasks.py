@@ -1,6 +1,7 @@
 """The Celery tasks. They take no arguments: a task is a ring, and the work is in the rows."""
 
 import gc
+from typing import Any
 
 from celery import current_app, shared_task
 from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_ready
@@ -9,7 +10,7 @@ from classifier import Model
 from service import log
 from service.ring import TASK, Bell
 from service.store.database import Database
-from workers import scorer, watchdog
+from workers import beat, scorer, watchdog
 from workers.judging import Judge
 
 _log = log.get(__name__)
@@ -33,8 +34,11 @@ def _load_model(**_: object) -> None:
 
 
 @worker_ready.connect
-def _watch(**_: object) -> None:
-    watchdog.start(current_app.comity_settings)
+def _watch(sender: Any, **_: object) -> None:
+    settings = current_app.comity_settings
+    watchdog.start(settings)
+    # Celery's own loop touches the file: it turns only while the worker is connected and listens.
+    sender.timer.call_repeatedly(beat.EVERY, beat.Beat(settings.beat_path).touch)
 
 
 @worker_process_init.connect

@@ -1,29 +1,17 @@
-"""Ends a worker that went deaf: rings pile up or relays do its work, and it claims nothing."""
+"""Ends a worker that went deaf, so that whoever supervises it starts another one."""
 
 import os
 import signal
 import threading
 
-import psycopg
-
 from service import log
 from service.ring import Bell
 from service.settings import Settings
-from service.store import claims
-from service.store.claims import Backlog
-from service.store.database import conninfo
+from workers.deafness import deaf, look
 
-DEAF_SECONDS = 20.0
 _EVERY = 4.0
 
 _log = log.get(__name__)
-
-
-def deaf(backlog: Backlog) -> bool:
-    """Whether no worker has heard a ring for too long: work was due, or a relay did it, and none claimed."""
-    if backlog.worker < DEAF_SECONDS:
-        return False
-    return (backlog.due and backlog.delay >= DEAF_SECONDS) or backlog.relay + DEAF_SECONDS < backlog.worker < 1e9
 
 
 def start(settings: Settings) -> None:
@@ -36,7 +24,7 @@ def _watch(settings: Settings) -> None:
     bell = Bell(settings.broker_url)
     since = 0.0  # how long it looked deaf
     while not pause.wait(_EVERY):
-        backlog = _backlog(settings.database_url)
+        backlog = look(settings.database_url, "worker")
         if backlog is None or not deaf(backlog) or bell.waiting() is None:
             since = 0.0
             continue
@@ -46,12 +34,3 @@ def _watch(settings: Settings) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             pause.wait(25.0)
             os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _backlog(url: str) -> Backlog | None:
-    """A look on a connection of its own, closed at once: the parent forks, and children must not inherit one."""
-    try:
-        with psycopg.connect(**conninfo(url, "worker"), autocommit=True) as connection:
-            return claims.backlog(connection)
-    except psycopg.Error:
-        return None

@@ -19,6 +19,7 @@ import psycopg
 
 from service import embedded
 from service.store import sites
+from tests import history
 from tests import world as worlds
 from tools.client import Client
 from tools.texts import harmless
@@ -158,25 +159,7 @@ class House:
 
     def check_history(self) -> None:
         """What must hold whatever happened: nothing lost, nothing decided twice, the record without a gap."""
-        assert self.rows("SELECT id FROM comity.comment WHERE state = 'pending'") == []
-        twice = (
-            "SELECT comment_id FROM comity.decision WHERE actor = 'policy' "
-            "GROUP BY 1, content_version HAVING count(*) > 1"
-        )
-        assert self.rows(twice) == []
-        gaps = "SELECT comment_id FROM comity.decision GROUP BY 1 HAVING count(*) <> max(seq) OR min(seq) <> 1"
-        assert self.rows(gaps) == []
-        strays = (
-            "SELECT c.id FROM comity.comment c "
-            "LEFT JOIN comity.decision d ON d.comment_id = c.id AND d.seq = c.decisions WHERE d.to_state IS DISTINCT FROM c.state"
-        )
-        assert self.rows(strays) == []
-        untold = (
-            "SELECT d.comment_id FROM comity.decision d "
-            "LEFT JOIN comity.outbox o USING (comment_id, seq) WHERE o.id IS NULL"
-        )
-        assert self.rows(untold) == []
-        assert self.rows("SELECT count(*) FROM comity.comment") == self.rows("SELECT count(*) FROM contacts.contact")
+        history.check(self.rows)
 
 
 def family(pid: int) -> list[psutil.Process]:

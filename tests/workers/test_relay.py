@@ -8,7 +8,7 @@ import pytest
 from service.store.claims import Backlog
 from service.store.database import Database
 from tests.world import World, as_role
-from workers import watchdog
+from workers.deafness import deaf
 from workers.relay import BROKER_PATIENCE, RINGS, Relay
 
 BUSY = Backlog(due=True, delay=0.1, worker=0.2, relay=float("inf"))
@@ -125,10 +125,11 @@ def test_retention_forgets_what_is_past_its_time(world: World, relay: Relay) -> 
 
 
 def test_a_worker_that_hears_nothing_is_deaf() -> None:
-    """Work was due for twenty seconds, or a relay did it, and no worker claimed."""
-    assert not watchdog.deaf(BUSY)
-    assert not watchdog.deaf(replace(BUSY, due=False, worker=3600.0))  # nothing to do is no deafness
-    assert not watchdog.deaf(replace(BUSY, delay=5.0, worker=3600.0))  # due just now, after a quiet hour
-    assert watchdog.deaf(replace(BUSY, delay=21.0, worker=21.0))
-    assert watchdog.deaf(replace(BUSY, due=False, worker=25.0, relay=1.0))  # relays have done the work since
-    assert not watchdog.deaf(replace(BUSY, due=False, worker=15.0, relay=1.0))
+    """Work was due for twenty seconds, or a relay does it, and no worker claimed."""
+    assert not deaf(BUSY)
+    assert not deaf(replace(BUSY, due=False, worker=3600.0))  # nothing to do is no deafness
+    assert not deaf(replace(BUSY, delay=5.0, worker=3600.0))  # due just now, after a quiet hour
+    assert deaf(replace(BUSY, delay=21.0, worker=21.0))
+    assert deaf(replace(BUSY, due=False, worker=25.0, relay=1.0))  # relays have done the work since
+    assert not deaf(replace(BUSY, due=False, worker=15.0, relay=1.0))
+    assert not deaf(replace(BUSY, due=False, worker=3600.0, relay=3500.0))  # an outage long ago, and quiet since
