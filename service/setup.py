@@ -1,16 +1,18 @@
-"""What is done once before a start: `python -m service.setup migrate|demo|keys`."""
+"""What is done once before a start: `python -m service.setup migrate|demo|keys [FILE]`."""
 
 import base64
 import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from service import demo as demo_site
+from service.embedded.files import write_atomically
 from service.settings import Settings, SettingsError
 from service.store import migrate as migrations
 from service.store import roles
@@ -35,32 +37,52 @@ def demo() -> int:
     return 0
 
 
-def keys() -> int:
-    """Fresh keys, one `NAME=value` a line; the private key's line is a comment."""
-    private = X25519PrivateKey.generate()
-    raw = private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+def keys(file: str | None = None) -> int:
+    """Fresh keys, one `NAME=value` a line; the private key's line is a comment.
+
+    file: where the private key goes instead; one that is there already is kept, and its public half printed.
+    """
+    try:
+        private = X25519PrivateKey.generate() if file is None else _kept(Path(file))
+    except (OSError, ValueError) as error:
+        return _say(f"{file} cannot hold the private key, or holds another thing ({type(error).__name__}).", EX_CONFIG)
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     print(f"COMITY_SECRET_KEY={os.urandom(32).hex()}")
     print(f"COMITY_INDEX_KEY={os.urandom(32).hex()}")
     print(f"COMITY_CONTACT_PUBLIC_KEY={_base64(public)}")
-    print(f"# the private key opens every address; keep it off the machines that run these processes: {_base64(raw)}")
+    if file is None:
+        told = "the private key opens every address; keep it off the machines that run these processes"
+        print(f"# {told}: {_written(private)}")
     return 0
+
+
+def _kept(file: Path) -> X25519PrivateKey:
+    """The private key in `file`, made if there is none. Raises OSError, ValueError."""
+    if file.exists():
+        return X25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(file.read_text("ascii").strip() + "="))
+    private = X25519PrivateKey.generate()
+    write_atomically(file, _written(private).encode() + b"\n")
+    return private
+
+
+def _written(private: X25519PrivateKey) -> str:
+    return _base64(private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
 
 
 def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-COMMANDS: Mapping[str, Callable[[], int]] = {"migrate": migrate, "demo": demo, "keys": keys}
+COMMANDS: Mapping[str, Callable[..., int]] = {"migrate": migrate, "demo": demo, "keys": keys}
 
 
 def main(arguments: list[str]) -> int:
     """Run one command; every failure is one sentence."""
-    command = COMMANDS.get(arguments[0]) if len(arguments) == 1 else None
-    if command is None:
-        return _say(f"usage: python -m service {'|'.join(COMMANDS)}", EX_USAGE)
+    command = COMMANDS.get(arguments[0]) if arguments else None
+    if command is None or len(arguments) > 1 + (command is keys):
+        return _say(f"usage: python -m service {'|'.join(COMMANDS)} [FILE]", EX_USAGE)
     try:
-        return command()
+        return command(*arguments[1:])
     except SettingsError as error:
         return _say(str(error), EX_CONFIG)
     except psycopg.errors.InsufficientPrivilege:
