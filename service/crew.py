@@ -10,6 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from service import log
+
+_log = log.get(__name__)
 _TICK = 0.02  # seconds after which a call that has ended is noticed, if no other came meanwhile
 
 
@@ -31,7 +34,7 @@ class Crew:
         return self._open
 
     async def run(self, call: Callable[[], None]) -> None:
-        """Run `call`, which raises nothing, in one of the threads; returns some time after its end."""
+        """Run `call` in one of the threads; returns some time after its end. What it raises is only logged."""
         loop = asyncio.get_running_loop()
         done = loop.create_future()
         if self._threads < self._size:
@@ -49,7 +52,10 @@ class Crew:
     def _work(self) -> None:
         while True:
             call, done = self._calls.get()
-            call()
+            try:
+                call()
+            except BaseException:  # such as a panic below us: the next request needs this thread
+                _log.exception("call_failed")
             self._ended.append(done)
             del call, done  # what they hold is free while no other comes
 
