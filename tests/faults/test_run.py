@@ -78,6 +78,11 @@ def eventually(condition: Callable[[], object], seconds: float = 30.0) -> None:
         time.sleep(0.02)
 
 
+def lives(pid: int, birth: str | None) -> bool:
+    """Whether the process of that number and birth is there; one without a birth had ended when it was asked for it."""
+    return birth is not None and born(pid) == birth
+
+
 COMMAND = [sys.executable, "-m", "service", "run"]
 
 
@@ -392,7 +397,7 @@ def _start_again(data: Path) -> float:
     assert ended[0] == "web"
     assert set(ended[1:3]) == {"relay-1", "relay-2"}
     assert ended[3:] == ["worker", "valkey", "postgres"]
-    eventually(lambda: not any(born(pid) == birth for pid, birth in family), 2)
+    eventually(lambda: not any(lives(pid, birth) for pid, birth in family), 2)
     assert run.demo == {**before, "url": run.url}
     return seconds
 
@@ -451,7 +456,7 @@ def test_only_the_supervisor_killed_and_started_again_at_once(lived_in: Path) ->
     for _ in range(ROUNDS):
         with running(environ) as run:
             run.ready()
-            assert not any(born(pid) == birth for pid, birth in left)
+            assert not any(lives(pid, birth) for pid, birth in left)
             _all_decided(run, accepted)
             accepted.append(run.submit())
             left = [(member.pid, born(member.pid)) for member in run.family()]
@@ -543,7 +548,7 @@ def test_ctrl_c_while_it_starts() -> None:
             eventually((folder / "data/run/postgres.pid.json").exists)
             family = [(member.pid, born(member.pid)) for member in run.family()]
             assert run.stop() == 130
-        eventually(lambda: not any(born(pid) == birth for pid, birth in family), 2)
+        eventually(lambda: not any(lives(pid, birth) for pid, birth in family), 2)
         assert list((folder / "data/run").glob("*.pid.json")) == []
 
 
