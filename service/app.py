@@ -1,17 +1,15 @@
 """The web application, put together from its settings."""
 
-import re
 import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import SecurityError
+from werkzeug.exceptions import RequestURITooLarge, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from classifier import Model, ModelError, load
@@ -20,7 +18,7 @@ from service.domain.contact import Sealer
 from service.ring import Bell, Ringer
 from service.settings import Settings
 from service.store.database import Database
-from service.web import api, errors, health, home, metrics, pages, reference
+from service.web import answers, api, errors, health, home, pages, reference
 from service.web.auth import Gate
 from service.web.console import desk
 from service.web.embed import page as thread_page
@@ -29,12 +27,7 @@ from service.web.limits import Limits
 from service.web.services import Services
 
 _log = log.get(__name__)
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}", re.ASCII)
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
-}
+_MOST_ADDRESS = 32 * 1024  # bytes of a path and its query; what is twice as long, the HTTP server refuses alone
 
 
 def create_app(settings: Settings) -> Flask:
@@ -62,6 +55,7 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(room_of_pages.blueprint)
     app.before_request(_begin)
     app.before_request(_only_for(Hosts(urlsplit(settings.public_url).netloc, settings.trusted_hosts)))
+    app.before_request(_check_address)
     app.after_request(_end)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
@@ -89,8 +83,7 @@ def _model(settings: Settings) -> Callable[[], Model | None]:
 
 
 def _begin() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
+    request_id = answers.request_id(request.headers.get("X-Request-Id", ""))
     request.environ["comity.request_id"] = request_id
     g.begun = time.perf_counter()
     structlog.contextvars.clear_contextvars()
@@ -98,20 +91,28 @@ def _begin() -> None:
 
 
 def _only_for(hosts: Hosts) -> Callable[[], None]:
+    """Refuse what was meant for another host; but a load balancer asks after our health by address."""
+
     def check() -> None:
-        if not hosts.know(request.headers.get("Host", "")):
+        host = request.headers.get("Host", "")
+        known = hosts.read(host) if request.blueprint == health.blueprint.name else hosts.know(host)
+        if not known:
             raise SecurityError
 
     return check
 
 
+def _check_address() -> None:
+    if len(request.environ.get("PATH_INFO", "")) + len(request.query_string) > _MOST_ADDRESS:
+        raise RequestURITooLarge
+
+
 def _end(response: Response) -> Response:
-    for name, value in _HEADERS.items():
+    for name, value in answers.HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["X-Request-Id"] = request.environ.get("comity.request_id", "")
     begun: Any = g.get("begun")
     seconds = 0.0 if begun is None else time.perf_counter() - begun
     route = request.url_rule.rule if request.url_rule else "unknown"
-    metrics.observe(request.method, route, response.status_code, seconds)
-    _log.info("request", method=request.method, route=route, status=response.status_code, ms=round(seconds * 1000, 2))
+    answers.note(request.method, route, response.status_code, seconds)
     return response

@@ -53,9 +53,10 @@ def demo() -> None:
 
 
 @main.command()
-def keys() -> None:
-    """Print fresh keys for the settings."""
-    _become("service.setup", "keys")
+@click.argument("file", required=False)
+def keys(file: str | None) -> None:
+    """Print fresh keys for the settings. With FILE, the private key goes there and is not printed."""
+    _become("service.setup", "keys", *([file] if file else []))
 
 
 @main.command()

@@ -4,6 +4,8 @@ import ctypes
 import signal
 import sys
 
+#: What the web server sends its processes when it is about to stop: end what is slow.
+HURRY = signal.SIGUSR1
 _PR_SET_PDEATHSIG = 1
 
 

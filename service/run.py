@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -108,6 +108,8 @@ class House:
 
     def __post_init__(self) -> None:
         self.secrets = Secrets(self.folder.data / "secrets.json")
+        self.private_key = self.folder.data / "contact-private-key"
+        self.secrets.move("contact_private_key", self.private_key)  # where it was kept at first
         given = _given(self.environ, "COMITY_PUBLIC_URL")
         self.url = self.settings.public_url if given else local_url(self.settings.host, self.settings.port)
 
@@ -150,14 +152,14 @@ class House:
 
     def _make_keys(self) -> None:
         """Those that nobody gave us, once; without them nothing could be read again."""
-        if all(name in self.secrets or _given(self.environ, name) for name in _KEYS):
+        missing = [name for name in _KEYS if name not in self.secrets and not _given(self.environ, name)]
+        if not missing:
             return
-        printed = self.supervisor.once(self._child("keys", {})).decode()
+        # The private key opens every address: the child that makes it puts it into its file, and no process reads it.
+        file = [str(self.private_key)] if "COMITY_CONTACT_PUBLIC_KEY" in missing else []
+        printed = self.supervisor.once(self._child("keys", {}, arguments=file)).decode()
         pairs = dict(line.split("=", 1) for line in printed.splitlines() if line.startswith("COMITY_"))
-        if "COMITY_CONTACT_PUBLIC_KEY" not in self.secrets:
-            # Its other half opens every address: kept here, handed to no process.
-            pairs["contact_private_key"] = printed.rstrip().rpartition(": ")[2]
-        self.secrets.update({name: value for name, value in pairs.items() if name not in self.secrets})
+        self.secrets.update({name: pairs[name] for name in missing})
 
     def _migrate(self) -> None:
         """Roles and schema, by a child that has the libraries for it."""
@@ -208,9 +210,11 @@ class House:
         url = as_role(self.owner_url, ROLES[kind], self._password(ROLES[kind]))
         return self._child(kind, {"COMITY_DATABASE_URL": url, "COMITY_PROCESS": name}, name)
 
-    def _child(self, kind: str, more: Mapping[str, str], name: str | None = None) -> Process:
+    def _child(
+        self, kind: str, more: Mapping[str, str], name: str | None = None, arguments: Sequence[str] = ()
+    ) -> Process:
         env = {**_FRUGAL, **self._harmless(), **self._sensitive(kind), **more}
-        return Process(name or kind, (sys.executable, "-m", "service", kind), env, cwd=_CHECKOUT)
+        return Process(name or kind, (sys.executable, "-m", "service", kind, *arguments), env, cwd=_CHECKOUT)
 
     def _harmless(self) -> dict[str, str]:
         """All settings that open nothing, and what programs commonly look for."""

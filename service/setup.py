@@ -1,4 +1,4 @@
-"""What is done once before a start: `python -m service.setup migrate|demo|keys|secrets`."""
+"""What is done once before a start: `python -m service.setup migrate|demo|keys [FILE]|secrets`."""
 
 import base64
 import json
@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from service import demo as demo_site
 from service import secret_files
+from service.embedded.files import write_atomically
 from service.settings import Settings, SettingsError
 from service.store import migrate as migrations
 from service.store import roles
@@ -37,13 +39,20 @@ def demo() -> int:
     return 0
 
 
-def keys() -> int:
-    """Fresh keys, one `NAME=value` a line; the private key's line is a comment."""
-    fresh = _fresh_keys()
-    private = fresh.pop("contact_private_key")
-    for name, value in fresh.items():
+def keys(file: str | None = None) -> int:
+    """Fresh keys, one `NAME=value` a line; the private key's line is a comment.
+
+    file: where the private key goes instead; one that is there already is kept, and its public half printed.
+    """
+    try:
+        private = X25519PrivateKey.generate() if file is None else _kept(Path(file))
+    except (OSError, ValueError) as error:
+        return _say(f"{file} cannot hold the private key, or holds another thing ({type(error).__name__}).", EX_CONFIG)
+    for name, value in _keys(private).items():
         print(f"COMITY_{name.upper()}={value}")
-    print(f"# the private key opens every address; keep it off the machines that run these processes: {private}")
+    if file is None:
+        told = "the private key opens every address; keep it off the machines that run these processes"
+        print(f"# {told}: {_written(private)}")
     return 0
 
 
@@ -51,27 +60,40 @@ def secret_archive() -> int:
     """A tar archive of all secret files that docker-compose.yml names, with fresh secrets."""
     if sys.stdout.isatty():
         return _say("Nobody wants a tar archive on a screen: `docker/make-secrets` unpacks it.", EX_USAGE)
-    secret_files.write(secret_files.make(_fresh_keys(), lambda: secrets.token_hex(32)), sys.stdout.buffer)
+    private = X25519PrivateKey.generate()
+    fresh = {**_keys(private), "contact_private_key": _written(private)}
+    secret_files.write(secret_files.make(fresh, lambda: secrets.token_hex(32)), sys.stdout.buffer)
     return 0
 
 
-def _fresh_keys() -> dict[str, str]:
-    """The service's keys by the name of their setting, and the private half of the last one."""
-    private = X25519PrivateKey.generate()
+def _keys(private: X25519PrivateKey) -> dict[str, str]:
+    """The keys of the processes by the name of their setting: fresh ones, and the public half of `private`."""
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return {
         "secret_key": secrets.token_hex(32),
         "index_key": secrets.token_hex(32),
         "contact_public_key": _base64(public),
-        "contact_private_key": _base64(private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())),
     }
+
+
+def _kept(file: Path) -> X25519PrivateKey:
+    """The private key in `file`, made if there is none. Raises OSError, ValueError."""
+    if file.exists():
+        return X25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(file.read_text("ascii").strip() + "="))
+    private = X25519PrivateKey.generate()
+    write_atomically(file, _written(private).encode() + b"\n")
+    return private
+
+
+def _written(private: X25519PrivateKey) -> str:
+    return _base64(private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
 
 
 def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-COMMANDS: Mapping[str, Callable[[], int]] = {
+COMMANDS: Mapping[str, Callable[..., int]] = {
     "migrate": migrate,
     "demo": demo,
     "keys": keys,
@@ -81,11 +103,11 @@ COMMANDS: Mapping[str, Callable[[], int]] = {
 
 def main(arguments: list[str]) -> int:
     """Run one command; every failure is one sentence."""
-    command = COMMANDS.get(arguments[0]) if len(arguments) == 1 else None
-    if command is None:
-        return _say(f"usage: python -m service {'|'.join(COMMANDS)}", EX_USAGE)
+    command = COMMANDS.get(arguments[0]) if arguments else None
+    if command is None or len(arguments) > 1 + (command is keys):
+        return _say(f"usage: python -m service {'|'.join(COMMANDS)} [FILE]", EX_USAGE)
     try:
-        return command()
+        return command(*arguments[1:])
     except SettingsError as error:
         return _say(str(error), EX_CONFIG)
     except psycopg.errors.InsufficientPrivilege:

@@ -4,6 +4,7 @@ import os
 
 from service import failpoints, log
 from service.app import create_app
+from service.front import Front
 from service.parent import end_with_parent
 from service.settings import Settings
 from service.store.database import Database
@@ -12,7 +13,7 @@ from service.web import metrics
 _log = log.get(__name__)
 
 
-def application() -> object:
+def application() -> Front:
     """The application of one web process; called by granian inside that process."""
     end_with_parent()  # else it would hold the port for ever
     failpoints.arm(os.environ.get("COMITY_FAILPOINTS", ""))
@@ -22,7 +23,7 @@ def application() -> object:
     if settings.metrics_port:
         _serve_metrics(settings, app.extensions["comity"].database)
     _log.info("web_ready", port=settings.port)
-    return app
+    return Front(app, settings.web_threads)
 
 
 def _serve_metrics(settings: Settings, database: Database) -> None:

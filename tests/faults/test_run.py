@@ -1,5 +1,6 @@
 """`make run` as a person meets it: starting, stopping, being killed, and saying in one sentence why it cannot."""
 
+import base64
 import json
 import os
 import pty
@@ -26,6 +27,7 @@ from uuid import uuid4
 import psutil
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from service import embedded
 from service.embedded.folder import default_data
@@ -74,6 +76,11 @@ def eventually(condition: Callable[[], object], seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
+
+
+def lives(pid: int, birth: str | None) -> bool:
+    """Whether the process of that number and birth is there; one without a birth had ended when it was asked for it."""
+    return birth is not None and born(pid) == birth
 
 
 COMMAND = [sys.executable, "-m", "service", "run"]
@@ -312,6 +319,44 @@ def test_each_process_knows_only_its_own_secrets(house: Run) -> None:
         assert known == {ROLES[kind], "valkey"} | keys
 
 
+def _holders(run: Run, secret: bytes) -> list[str]:
+    """The processes of a run that have `secret` in their memory or their environment."""
+    return [" ".join(member.cmdline()) for member in run.family() if secret in _contents(member.pid)]
+
+
+def _contents(pid: int) -> bytes:
+    """All that a process holds and may write to, and its environment. Linux only."""
+    found = [Path(f"/proc/{pid}/environ").read_bytes()]
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            place, rights, _, _, _, *name = line.split(maxsplit=5)
+            if rights.startswith("rw") and not "".join(name).startswith(("/dev/zero", "/dev/shm", "/SYSV")):
+                first, last = (int(number, 16) for number in place.split("-"))
+                with suppress(OSError):
+                    memory.seek(first)
+                    found.append(memory.read(last - first))
+    return b"".join(found)
+
+
+def test_no_process_holds_the_private_key(house: Run) -> None:
+    """It lies in a file of its own, for its owner alone; the supervisor and all others never see it."""
+    file = house.data / "contact-private-key"
+    key = file.read_bytes().strip()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert public_half(key) == json.loads((house.data / "secrets.json").read_text())["COMITY_CONTACT_PUBLIC_KEY"]
+    assert key.decode() not in (house.data / "secrets.json").read_text()
+    if not LINUX:
+        return  # Only Linux shows what a process holds.
+    assert _holders(house, str(house.data).encode())  # what is there is found
+    assert _holders(house, key) == []
+
+
+def public_half(private: bytes) -> str:
+    """Of a private key as the file has it."""
+    key = X25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(private + b"="))
+    return base64.urlsafe_b64encode(key.public_key().public_bytes_raw()).decode().rstrip("=")
+
+
 def test_no_log_line_without_process_level_and_time(house: Run) -> None:
     """Every line of the log is one JSON object with an event, its process, a level and a time; no secret in any."""
     for event in house.events():
@@ -352,7 +397,7 @@ def _start_again(data: Path) -> float:
     assert ended[0] == "web"
     assert set(ended[1:3]) == {"relay-1", "relay-2"}
     assert ended[3:] == ["worker", "valkey", "postgres"]
-    eventually(lambda: not any(born(pid) == birth for pid, birth in family), 2)
+    eventually(lambda: not any(lives(pid, birth) for pid, birth in family), 2)
     assert run.demo == {**before, "url": run.url}
     return seconds
 
@@ -411,7 +456,7 @@ def test_only_the_supervisor_killed_and_started_again_at_once(lived_in: Path) ->
     for _ in range(ROUNDS):
         with running(environ) as run:
             run.ready()
-            assert not any(born(pid) == birth for pid, birth in left)
+            assert not any(lives(pid, birth) for pid, birth in left)
             _all_decided(run, accepted)
             accepted.append(run.submit())
             left = [(member.pid, born(member.pid)) for member in run.family()]
@@ -424,6 +469,27 @@ def test_only_the_supervisor_killed_and_started_again_at_once(lived_in: Path) ->
 
 def _all_decided(run: Run, accepted: list[str]) -> None:
     eventually(lambda: all(run.decided(comment) for comment in accepted))
+
+
+def test_a_private_key_among_the_secrets_moves_out(lived_in: Path) -> None:
+    """The first start puts it into its file, the next one never sees it; the public half stays what it was."""
+    with scratch() as folder:
+        data = folder / "data"
+        subprocess.run(["cp", "-a", lived_in, data], check=True)
+        file, secrets = data / "contact-private-key", data / "secrets.json"
+        key = file.read_text().strip()
+        before = json.loads(secrets.read_text())
+        secrets.write_text(json.dumps({**before, "contact_private_key": key}))
+        file.unlink()
+        for start in (1, 2):
+            with running(settings(data)) as run:
+                run.ready()
+                assert file.read_text().strip() == key
+                assert stat.S_IMODE(file.stat().st_mode) == 0o600
+                assert json.loads(secrets.read_text()) == before
+                if start == 2 and LINUX:
+                    assert _holders(run, key.encode()) == []
+                assert run.stop() == 0
 
 
 def test_two_at_once_in_a_new_folder() -> None:
@@ -482,7 +548,7 @@ def test_ctrl_c_while_it_starts() -> None:
             eventually((folder / "data/run/postgres.pid.json").exists)
             family = [(member.pid, born(member.pid)) for member in run.family()]
             assert run.stop() == 130
-        eventually(lambda: not any(born(pid) == birth for pid, birth in family), 2)
+        eventually(lambda: not any(lives(pid, birth) for pid, birth in family), 2)
         assert list((folder / "data/run").glob("*.pid.json")) == []
 
 

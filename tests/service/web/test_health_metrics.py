@@ -21,6 +21,23 @@ def test_alive_and_ready(shared: World) -> None:
     assert {alive.headers["Cache-Control"], ready.headers["Cache-Control"]} == {"no-store"}
 
 
+@pytest.mark.parametrize("host", ["10.0.0.5:8080", "[fd00::5]:8080", "localhost", "balancer.internal"])
+def test_a_load_balancer_asks_after_health_by_any_host(shared: World, host: str) -> None:
+    """These two routes alone answer under every host's name; the others refuse it."""
+    headers = {"Host": host}
+    assert shared.request("GET", "/healthz", headers=headers).status_code == 200
+    assert shared.request("GET", "/readyz", headers=headers).status_code == 200
+    others = ["/v1/openapi.json", "/docs", "/nowhere", "/healthz/x"]
+    statuses = {shared.request("GET", path, headers=headers).status_code for path in others}
+    assert statuses == ({200, 404} if host == "localhost" else {400})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1,10.0.0.5", "a b", "10.0.0.5:0"])
+def test_what_is_no_host_is_refused_even_there(shared: World, host: str) -> None:
+    """Such as two Host fields, which a server joins."""
+    assert shared.request("GET", "/healthz", headers={"Host": host}).status_code == 400
+
+
 def test_without_its_database_a_process_is_alive_and_not_ready(shared: World) -> None:
     """503 on readiness, and on what needs the database a problem that says when to come again; never a 500."""
     gone = shared.settings.database_url.replace("/test_", "/gone_")

@@ -1,0 +1,167 @@
+"""The front of a web process: takes requests in on one event loop, and gives whole ones to the application's threads.
+
+Granian's own bridge to WSGI reads a body inside the thread that answers, without a limit of time, so that a few idle
+senders stop all. Libraries that bridge ASGI and WSGI (a2wsgi, asgiref) bound neither time nor bytes.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
+from io import BytesIO
+from typing import Any
+
+from granian._granian import RSGIHTTPProtocol as HTTPProtocol
+from granian.rsgi import Scope
+
+from service.bodies import MOST_BYTES, Bodies, Body, Broken, Crowded, Slow
+from service.crew import Crew
+from service.parent import HURRY
+from service.web.answers import refusal
+from service.web.errors import Problem, from_domain
+
+WAITING_PER_THREAD = 64  # requests; at some milliseconds each, under a second
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+_LATE = Problem("request-timeout", "The request did not arrive in time. Send it again, over a better connection.")
+_CROWDED = Problem(
+    "service-unavailable",
+    "More is being sent than can be taken in. Nothing was stored; send the request again.",
+    headers={"Retry-After": "1"},
+)
+_BROKEN = Problem("malformed-request", "The body ended before it was whole. Send it again, without trailer fields.")
+_PROBLEMS: dict[type[Exception], Problem] = {Slow: _LATE, Crowded: _CROWDED, Broken: _BROKEN}
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Front:
+    """A WSGI application as an RSGI one."""
+
+    def __init__(self, app: Application, threads: int, bodies: Bodies | None = None) -> None:
+        self._app = app
+        self._bodies = bodies or Bodies()
+        self._crew = Crew(threads)
+        self._most_calls = threads + threads * WAITING_PER_THREAD
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Before the first request: hear when the server is about to stop."""
+        loop.add_signal_handler(HURRY, self._bodies.hurry)
+
+    async def __rsgi__(self, scope: Scope, proto: HTTPProtocol) -> None:
+        """Answer one request."""
+        begun = time.perf_counter()
+        try:
+            body = await self._body(scope, proto)
+        except (Slow, Crowded, Broken) as error:
+            _refuse(scope, proto, _PROBLEMS[type(error)], begun)
+            return
+        try:
+            if self._crew.calls < self._most_calls:
+                await self._crew.run(partial(self._answer, scope, proto, body, begun))
+            else:
+                _refuse(scope, proto, _CROWDED, begun)
+        finally:
+            self._bodies.release(body)
+
+    async def _body(self, scope: Scope, proto: HTTPProtocol) -> Body:
+        """What the application may read.
+
+        One that says itself that it is too large is not waited for: the application refuses it by its length, in the
+        words of its route.
+        """
+        length = _length(scope)
+        if length == 0 or scope.method in _WITHOUT_BODY or (length or 0) > MOST_BYTES:
+            return Body()
+        return await self._bodies.read(proto, length)
+
+    def _answer(self, scope: Scope, proto: HTTPProtocol, body: Body, begun: float) -> None:
+        """Ask the application, and hand its answer over whole: no slow reader holds the thread."""
+        try:
+            proto.response_bytes(*_ask(self._app, environ(scope, body)))
+        except Exception as error:
+            _refuse(scope, proto, from_domain(error), begun)
+
+
+def _ask(app: Application, asked: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Status, header fields and content of the application's answer."""
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start(status: str, headers: list[tuple[str, str]], _trouble: Any = None) -> None:
+        started.append((status, headers))
+
+    parts = app(asked, start)
+    try:
+        content = b"".join(parts)
+    finally:
+        if hasattr(parts, "close"):
+            parts.close()
+    status, headers = started[-1]
+    return int(status[:3]), headers, content
+
+
+def environ(scope: Scope, body: Body) -> dict[str, Any]:
+    """A request as WSGI has it (PEP 3333). Nothing of the process's own environment is in it."""
+    server, _, port = scope.server.rpartition(":")
+    found = {
+        "HTTP_HOST": scope.authority or "",
+        **_fields(scope),
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "SERVER_NAME": _host(server),
+        "SERVER_PORT": port,
+        "REMOTE_ADDR": _host(scope.client.rpartition(":")[0]),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": BytesIO(body.content),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    if body.content:
+        found["CONTENT_LENGTH"] = str(len(body.content))  # for one that came in chunks
+    return found
+
+
+def _fields(scope: Scope) -> dict[str, str]:
+    """The header fields; several of one name are joined, a value that is not ASCII is empty."""
+    found: dict[str, str] = {}
+    for name, value in scope.headers.items():
+        if key := _key(name):
+            found[key] = f"{found[key]},{value}" if key in found else value
+    for name in scope.headers.keys():  # noqa: SIM118 - an RSGI object, which tells values that are not ASCII by name alone
+        if (key := _key(name)) and key not in found:
+            found[key] = ""
+    return found
+
+
+@lru_cache(256)
+def _key(name: str) -> str:
+    """A field's name in WSGI; empty for one with an underscore, which would pass for another, as X_Forwarded_For."""
+    if "_" in name:
+        return ""
+    key = name.replace("-", "_").upper()
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+
+
+def _length(scope: Scope) -> int | None:
+    """Bytes of the body; None when it comes in chunks. Granian lets no other length through."""
+    if "transfer-encoding" in scope.headers:
+        return None
+    return int(scope.headers.get("content-length", 0))
+
+
+def _host(address: str) -> str:
+    """An IP address without what a socket adds to it."""
+    return address.strip("[]").partition("%")[0]
+
+
+def _refuse(scope: Scope, proto: HTTPProtocol, problem: Problem, begun: float) -> None:
+    """Answer without asking the application, and end the connection: its body was not read to the end."""
+    status, headers, content = refusal(problem, scope.method, scope.headers.get("x-request-id", ""), begun)
+    proto.response_bytes(status, [*headers, ("Connection", "close")], content)

@@ -1,0 +1,46 @@
+"""What every answer carries, and answers that are given before the application is asked."""
+
+import re
+import time
+from collections.abc import Mapping
+from uuid import uuid4
+
+from flask import json
+
+from service import log
+from service.web import metrics
+from service.web.errors import Problem
+
+_log = log.get(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}", re.ASCII)
+HEADERS: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+}
+
+
+def request_id(given: str) -> str:
+    """The id of a request: the one it came with, if that is fit for a log, or a new one."""
+    return given if _REQUEST_ID.fullmatch(given) else str(uuid4())
+
+
+def note(method: str, route: str, status: int, seconds: float, **more: str) -> None:
+    """Count an answer and log it. `route` is a rule of ours, never a path."""
+    metrics.observe(method, route, status, seconds)
+    _log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 2), **more)
+
+
+def refusal(problem: Problem, method: str, given_id: str, begun: float) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Status, header fields and content of an answer that needs no application. begun: by `time.perf_counter`."""
+    name = request_id(given_id)
+    document = {**problem.document(), "instance": f"urn:comity:request:{name}"}
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Cache-Control": "no-store",
+        **HEADERS,
+        "X-Request-Id": name,
+        **(problem.headers or {}),
+    }
+    note(method, "unknown", problem.status, time.perf_counter() - begun, request=name)
+    return problem.status, list(headers.items()), json.dumps(document).encode()
