@@ -1,5 +1,6 @@
 """Runs Schemathesis, with all its default checks, against the web process as it runs for real."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz.serving import judging, serving
+from tests.fuzz.serving import ROOT, judging, serving
 from tests.world import World
 
 PHASES = "examples,coverage,fuzzing,stateful"
@@ -60,7 +61,8 @@ def fuzz(world: World, folder: Path, *options: str) -> Outcome:
             "--continue-on-failure",
             *options,
         ]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
         return Outcome(served.statuses(), done.returncode == 0, done.stdout + done.stderr)
 
 
@@ -70,6 +72,8 @@ def _config(world: World) -> str:
     thread = world.read(thread_key="fuzz").json["thread"]["id"]
     world.add_site("other")
     return f"""
+hooks = "{Path(__file__).with_name("hooks.py")}"
+
 [auth.openapi.secretKey]
 bearer = "{world.secret_key}"
 [auth.openapi.statusToken]
