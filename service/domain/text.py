@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from unicodedata import category
@@ -114,8 +115,9 @@ def mask(text: str) -> str:
     kept: list[str] = []
     end = 0
     for at in _AT.finditer(text):
-        begin, past = _local(text, end, at.start()), _host(text, at.end())
-        if begin < at.start() and past > at.end():
+        past = _host(text, at.end())
+        begin = _local(text, end, at.start()) if past > at.end() else at.start()
+        if begin < at.start():
             directions = "".join(character for character in text[begin:past] if character in _BIDI)
             kept += [text[end:begin], "[address hidden]", directions]
             end = past
@@ -154,12 +156,9 @@ class Part:
 _linkify = LinkifyIt(options={"fuzzy_email": False, "fuzzy_ip": False})
 for _scheme in ("ftp:", "mailto:", "//"):
     _linkify.add(_scheme, None)
-
-
+_RUN = re.compile(r"\S+")
 #: Longer than any URL we take: not looked through for links, which takes a time that grows with the square.
-_LONG = re.compile(r"\S{2049,}")
-
-
+_LONG = 2048
 #: A dot inside a word, or what stands before a host: no link is without one of them.
 _LINKLIKE = re.compile(r"[^\s.][.\u3002\uff0e\uff61][^\s.]|//")
 
@@ -168,19 +167,29 @@ def parts(text: str) -> list[Part]:
     """`text` cut into plain and linked parts; joined they are `text` again."""
     if not _LINKLIKE.search(text):
         return [Part(text)] if text else []
-    found = _linkify.match(_LONG.sub(lambda run: " " * len(run[0]), text)) or []
     cut: list[Part] = []
     at = 0
-    for match in found:
-        if not match.url.lower().startswith(("http://", "https://")):
-            continue
-        if match.index > at:
-            cut.append(Part(text[at : match.index]))
-        cut.append(Part(match.text, match.url))
-        at = match.last_index
+    for begin, end, href in _found(text):
+        if begin > at:
+            cut.append(Part(text[at:begin]))
+        cut.append(Part(text[begin:end], href))
+        at = end
     if at < len(text):
         cut.append(Part(text[at:]))
     return cut
+
+
+def _found(text: str) -> Iterator[tuple[int, int, str]]:
+    """Links to the web: where they begin and end, and where they lead.
+
+    What stands between two spaces is looked through only if it may hold one, for looking takes long.
+    """
+    for run in _RUN.finditer(text):
+        if len(run[0]) > _LONG or not _LINKLIKE.search(run[0]):
+            continue
+        for match in _linkify.match(run[0]) or []:
+            if match.url.lower().startswith(("http://", "https://")):
+                yield run.start() + match.index, run.start() + match.last_index, match.url
 
 
 def count_links(text: str) -> int:
