@@ -212,11 +212,11 @@ def test_other_schemes_are_text(scheme: str) -> None:
         )
 
 
-@given(linkish | any_text)
-def test_what_does_not_look_like_a_link_has_none(text: str) -> None:
-    """The quick look before the long one misses nothing."""
-    if not rules._LINKLIKE.search(text):
-        assert not any(match.url.lower().startswith("http") for match in rules._linkify.match(text) or [])
+@given(linkish | any_text | st.lists(linkish | any_text, max_size=6).map(" ".join))
+def test_passing_over_what_does_not_look_like_a_link_misses_none(text: str) -> None:
+    """The links are those that a look through the whole text finds, in their places."""
+    found = [match for match in rules._linkify.match(text) or [] if match.url.lower().startswith("http")]
+    assert [(part.text, part.href) for part in rules.parts(text) if part.href] == [(m.text, m.url) for m in found]
 
 
 # Masking -------------------------------------------------------------------------------------------------------------
