@@ -278,7 +278,7 @@ def test_an_address_never_comes_back_in_a_page(shared: World, visitor: Visitor, 
     address = canary()
     page = Page(send(visitor, url, email=address, name=""))
     assert (page.status, address in page.html, page.form("/thread")["email"]) == (422, False, "")
-    assert page.root.one("p", id="email-hint").text == "Enter it once more: pages never hold it."
+    assert page.root.one("p", id="email-hint").text == "Please type your email address again: a page never contains it."
     done = send(visitor, url, email=address)
     shared.settle()
     assert address not in visitor.follow(done).html + done.headers["Location"]
