@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 _PINNED = re.compile(r"[A-Za-z0-9._\[\]-]+==")
@@ -34,17 +34,19 @@ def install(file: Path, show: Callable[[str], None]) -> tuple[int, list[str]]:
     """pip's exit code, and all that it said. `show` gets what it is at, in a few words."""
     count = Count(sum(_PINNED.match(line) is not None for line in file.read_text(encoding="utf-8").splitlines()))
     command = (sys.executable, "-m", "pip", *_PIP, str(file))
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 -- our own pip, on a file that the Makefile names
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as pip:
         said = list(_followed(pip.stdout or (), count, show))
     return pip.returncode, said
 
 
-def _followed(lines: Iterable[str], count: Count, show: Callable[[str], None]) -> Iterable[str]:
+def _followed(lines: Iterable[str], count: Count, show: Callable[[str], None]) -> Iterator[str]:
     for line in lines:
+        before = count.words
         count.read(line)
-        show(count.words)
+        if count.words != before:
+            show(count.words)
         yield line
 
 
