@@ -45,9 +45,8 @@ def list_comments(call: Call) -> Answer:
     if thread is None:
         paging.place(call.services.keys, "no thread", call.query["cursor"])  # no cursor is of this list
         return _unchanged('"none"', headers) or Answer(_empty(), 200, {**headers, "ETag": '"none"'})
-    etag = _etag(thread, call.query)
-    headers |= {"Last-Modified": http_date(thread.changed_at)}
-    return _unchanged(etag, headers) or _page(call, thread, headers)
+    held = {**headers, "Last-Modified": http_date(thread.changed_at)}
+    return _unchanged(_etag(thread, call.query), held) or _page(call, thread, headers)
 
 
 @routes.add(
@@ -104,6 +103,7 @@ def nested(comments: Sequence[Shown]) -> list[dict[str, Any]]:
 
 
 def _page(call: Call, thread: Thread, headers: dict[str, str]) -> Answer:
+    """A page of the thread's comments; all that it says of the thread is of the moment of its comments."""
     read = public.trees if call.query["view"] == "tree" else public.flat
     listing = f"published {thread.id} {call.query['view']} {call.query['order']}"
     after = paging.place(call.services.keys, listing, call.query["cursor"])
@@ -114,13 +114,13 @@ def _page(call: Call, thread: Thread, headers: dict[str, str]) -> Answer:
     )
     next_cursor = paging.cursor(call.services.keys, listing, page.after)
     data = {
-        "thread": {**thread_view(thread), "published": page.published},
+        "thread": thread_view(page.thread),
         "comments": shown,
         "next_cursor": next_cursor,
         "truncated": page.truncated,
     }
-    etag = _etag(thread, call.query, page.version)
-    return Answer(data, 200, {**headers, "ETag": etag, **paging.links(next_cursor)})
+    named = {"ETag": _etag(page.thread, call.query), "Last-Modified": http_date(page.thread.changed_at)}
+    return Answer(data, 200, {**headers, **named, **paging.links(next_cursor)})
 
 
 def thread_view(thread: Thread) -> dict[str, Any]:
@@ -192,11 +192,11 @@ def _empty() -> dict[str, Any]:
     return {"thread": None, "comments": [], "next_cursor": None, "truncated": False}
 
 
-def _etag(thread: Thread, query: dict[str, Any], version: int | None = None) -> str:
+def _etag(thread: Thread, query: dict[str, Any]) -> str:
     """Names these bytes: the thread at a version, the part asked for, and the form of the answer."""
     part = (query["view"], query["order"], query["limit"], query["cursor"])
     digest = sha256(repr((FORM, thread.id, part)).encode()).hexdigest()[:16]
-    return f'"{thread.version if version is None else version}-{digest}"'
+    return f'"{thread.version}-{digest}"'
 
 
 def _unchanged(etag: str, headers: dict[str, str]) -> Answer | None:
