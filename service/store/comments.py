@@ -78,6 +78,16 @@ def submit(connection: Connection, submission: Submission, key: RequestKey | Non
     raise Refused(row.outcome)
 
 
+def answered(connection: Connection, site_id: UUID, key: RequestKey) -> list[str] | None:
+    """The outcomes of an earlier request with this key and body, as `submit_batch` returns them; None without one."""
+    row = connection.execute(
+        "SELECT outcomes FROM comity.idempotency WHERE site_id = %s AND route = %s AND key = %s AND fingerprint = %s "
+        "AND created_at >= now() - interval '24 hours'",
+        [site_id, key.route, key.key, key.fingerprint],
+    ).fetchone()
+    return None if row is None else list(row.outcomes)
+
+
 def submit_batch(
     connection: Connection, site_id: UUID, submissions: Sequence[Submission | str], key: RequestKey | None
 ) -> tuple[list[str], bool]:
@@ -349,7 +359,7 @@ class Revision:
     digest: bytes | None = None
 
 
-_REVISE = """
+_REVISE = f"""
 UPDATE comity.comment c SET
     shown_name = CASE WHEN c.state = 'published' THEN coalesce(c.shown_name, c.name) END,
     shown_body = CASE WHEN c.state = 'published' THEN coalesce(c.shown_body, c.body) END,
@@ -359,6 +369,7 @@ UPDATE comity.comment c SET
     body = coalesce(%(body)s, c.body),
     website = CASE WHEN %(website)s::text IS NULL THEN c.website ELSE nullif(%(website)s, '') END,
     digest = coalesce(%(digest)s, c.digest),
+    model = NULL, detected = NULL, {", ".join(f"{label} = NULL" for label in LABELS)},
     version = c.version + 1, content_version = c.content_version + 1, decisions = c.decisions + 1,
     due_at = now(), attempts = 0, lease = NULL, updated_at = now()
 WHERE c.id = %(id)s AND c.version = %(version)s
@@ -369,7 +380,8 @@ RETURNING c.id, c.site_id, c.thread_id, c.root_id, c.decisions AS seq, c.version
 def edit(connection: Connection, seen: "Seen", revision: Revision, token_id: str | None) -> Decided:
     """Change what the author sent; it is judged again, and until then readers see what they saw.
 
-    Raises MoveError when the comment is past editing, Conflict when it is not what was seen any more.
+    Runs inside the caller's transaction: a thread that is open here is not closed before that ends. Raises MoveError
+    when the comment is past editing, Conflict when it is not what was seen any more, Refused("thread_closed").
     """
     move = advance(seen.state, Action.EDIT, Actor.WEBSITE)
     row = connection.execute(
@@ -381,6 +393,8 @@ def edit(connection: Connection, seen: "Seen", revision: Revision, token_id: str
     ).fetchone()  # fmt: skip
     if row is None:
         raise Conflict(*_state_now(connection, seen.id))
+    if _closed(connection, row.thread_id):
+        raise Refused("thread_closed")
     ruling = Ruling(
         seen.id, Action.EDIT, Actor.WEBSITE, seen.state, seen.version, seen.content_version + 1, token_id,
         reason=Reason(seen.reason) if seen.reason else None,
@@ -390,6 +404,15 @@ def edit(connection: Connection, seen: "Seen", revision: Revision, token_id: str
         _write_decisions(connection, [step])
         _write_events(connection, [step])
     return Decided(seen.id, move.to, row.version, row.seq)
+
+
+def _closed(connection: Connection, thread_id: UUID) -> bool:
+    """Whether a thread is closed; it stays as it is until the transaction ends."""
+    row = connection.execute(
+        "SELECT closed_at IS NOT NULL FROM comity.thread WHERE id = %s FOR SHARE", [thread_id]
+    ).fetchone()
+    assert row is not None
+    return bool(row[0])
 
 
 def withdraw(connection: Connection, seen: "Seen", token_id: str | None) -> Decided:
