@@ -169,6 +169,11 @@ class Decided:
     seq: int
 
 
+# Rows are locked by a statement of their own, in order. One that locks and changes would change from the version of its
+# snapshot, and follow the row from there a second time: two that do so on one row can wait for each other.
+_LOCK_COMMENTS = "SELECT FROM comity.comment WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+_LOCK_THREADS = "SELECT FROM comity.thread WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+
 _MOVE = f"""
 WITH wanted AS (
     SELECT * FROM unnest(
@@ -177,8 +182,6 @@ WITH wanted AS (
         {", ".join(f"%({label})s::real[]" for label in LABELS)}
     ) AS w (id, from_state, to_state, version, content_version, policy, reason, scored, detected, model,
             {", ".join(LABELS)})
-), locked AS MATERIALIZED (
-    SELECT c.id FROM comity.comment c WHERE c.id = ANY(%(id)s) ORDER BY c.id FOR NO KEY UPDATE
 )
 UPDATE comity.comment c SET
     state = w.to_state,
@@ -194,7 +197,7 @@ UPDATE comity.comment c SET
     detected = CASE WHEN w.scored THEN w.detected ELSE c.detected END,
     model = CASE WHEN w.scored THEN w.model ELSE c.model END,
     {", ".join(f"{label} = CASE WHEN w.scored THEN w.{label} ELSE c.{label} END" for label in LABELS)}
-FROM wanted w JOIN locked USING (id)
+FROM wanted w
 WHERE c.id = w.id AND c.version = w.version AND c.content_version = w.content_version AND c.state = w.from_state
   AND (c.due_at IS NOT NULL OR NOT w.policy)
 RETURNING c.id, c.site_id, c.thread_id, c.root_id, c.decisions AS seq, c.version, old.reason AS old_reason
@@ -223,9 +226,12 @@ def decide(connection: Connection, rulings: Sequence[Ruling]) -> list[Decided]:
     }
     for label in LABELS:
         columns[label] = [(ruling.scores or {}).get(label) for ruling, _ in moves.values()]
+    with connection.pipeline():
+        connection.execute(_LOCK_COMMENTS, [columns["id"]])
+        rows = connection.execute(_MOVE, columns).fetchall()
     steps = [
         _Step(row.site_id, row.thread_id, row.root_id, row.seq, row.version, row.old_reason, *moves[row.id])
-        for row in connection.execute(_MOVE, columns).fetchall()
+        for row in rows
     ]
     _record(connection, steps)
     return [Decided(step.ruling.comment_id, step.move.to, step.version, step.seq) for step in steps]
@@ -340,12 +346,11 @@ def _write_threads(connection: Connection, steps: Sequence[_Step]) -> None:
         if step.visible:
             changes[step.thread_id] += step.published
     if changes:
+        connection.execute(_LOCK_THREADS, [list(changes)])
         connection.execute(
-            "WITH change AS (SELECT * FROM unnest(%s::uuid[], %s::int[]) AS u (id, n)), "
-            "locked AS MATERIALIZED (SELECT id FROM comity.thread WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE) "
             "UPDATE comity.thread t SET published = t.published + change.n, version = t.version + 1, "
-            "changed_at = now() FROM change JOIN locked USING (id) WHERE t.id = change.id",
-            [list(changes), list(changes.values()), list(changes)],
+            "changed_at = now() FROM unnest(%s::uuid[], %s::int[]) AS change (id, n) WHERE t.id = change.id",
+            [list(changes), list(changes.values())],
         )
 
 
