@@ -445,7 +445,7 @@ def _import(file: Path, kind: str) -> word_lists.Import:
             total = sum(1 for _ in lines)
             lines.seek(0)
             bar = bars.add_task(f"Reading {file.name}", total=total)
-            return word_lists.read(lines, kind, lambda count: bars.advance(bar, count))
+            return word_lists.read(lines, kind, lambda count: bars.update(bar, advance=count))
     except word_lists.TooMany:
         raise Stop(f"{file} has more than {word_lists.ENTRIES_MOST:,} entries: split it.", Exit.DATA) from None
     except UnicodeDecodeError:

@@ -10,7 +10,8 @@ from service.cli.exits import Exit, Stop
 from service.embedded.errors import StartError
 from service.embedded.files import read_own
 from service.embedded.folder import default_data, look, sockets_of
-from service.embedded.postgres import OWNER, SUPERUSER, socket_url
+from service.embedded.postgres import DATABASE, OWNER, SUPERUSER, socket_url
+from service.embedded.valkey import broker_url
 from service.settings import Settings, SettingsError
 from service.store import sites
 from service.store.comments import NotFound
@@ -27,6 +28,7 @@ class Place:
     """What a command knows of the service around it.
 
     url: the database as its owner; empty while the embedded server does not run. superuser_url: of an embedded one.
+    broker_url: of the embedded broker.
     secrets: what the data folder's secrets.json holds, if there is one.
     """
 
@@ -36,6 +38,7 @@ class Place:
     secrets: Mapping[str, str] = field(repr=False)
     url: str = field(repr=False)
     superuser_url: str = field(default="", repr=False)
+    broker_url: str = field(default="", repr=False)
 
     @property
     def own_server(self) -> bool:
@@ -65,9 +68,14 @@ def find() -> Place:
     raise Stop(_why_not(place.data, place.secrets), _code(place))
 
 
+def environment() -> dict[str, str]:
+    """What this process was given."""
+    return dict(os.environ)
+
+
 def look_around() -> Place:
     """The same, be its database there or not. Raises Stop for wrong settings."""
-    environ = dict(os.environ)
+    environ = environment()
     try:
         settings = Settings.read(environ, "run")
     except SettingsError as error:
@@ -79,21 +87,28 @@ def around(settings: Settings, environ: Mapping[str, str]) -> Place:
     """The place that these settings speak of."""
     data = default_data(CHECKOUT, {"COMITY_DATA": settings.data})
     secrets = read_own(data / "secrets.json") or {}
-    if settings.database_url:
-        return Place(settings, data, environ, secrets, settings.database_url)
     sockets = _sockets(data)
-    if sockets is None or OWNER not in secrets:
-        return Place(settings, data, environ, secrets, "")
-    superuser = socket_url(SUPERUSER, secrets[SUPERUSER], sockets, SUPERUSER) if SUPERUSER in secrets else ""
-    return Place(settings, data, environ, secrets, socket_url(OWNER, secrets[OWNER], sockets), superuser)
+    broker = _broker(sockets, secrets)
+    if settings.database_url:
+        return Place(settings, data, environ, secrets, settings.database_url, broker_url=broker)
+    if sockets is None or not {OWNER, SUPERUSER} <= set(secrets) or not (sockets / ".s.PGSQL.5432").exists():
+        return Place(settings, data, environ, secrets, "", broker_url=broker)
+    owner, superuser = (socket_url(role, secrets[role], sockets, name) for role, name in _ROLES)
+    return Place(settings, data, environ, secrets, owner, superuser, broker)
+
+
+_ROLES = ((OWNER, DATABASE), (SUPERUSER, SUPERUSER))
 
 
 def _sockets(data: Path) -> Path | None:
     try:
-        found = sockets_of(look(data))
+        return sockets_of(look(data))
     except (OSError, StartError):
         return None
-    return found if found is not None and (found / ".s.PGSQL.5432").exists() else None
+
+
+def _broker(sockets: Path | None, secrets: Mapping[str, str]) -> str:
+    return broker_url(secrets["valkey"], sockets) if sockets is not None and "valkey" in secrets else ""
 
 
 def _why_not(data: Path, secrets: Mapping[str, str]) -> str:
