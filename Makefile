@@ -11,7 +11,7 @@ DATA ?=
 help: ## Say what there is
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: $(VENV)/run ## Start everything; Ctrl-C stops it
+run: $(VENV)/run $(BIN)/comity ## Start everything; Ctrl-C stops it
 	@exec $(BIN)/python -m service run
 
 test: $(VENV)/test ## Run every test, on real servers
@@ -57,7 +57,10 @@ $(VENV)/run: $(VENV)/made requirements.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
 	@touch $@
 
-$(VENV)/test: $(VENV)/run requirements-dev.txt
+$(BIN)/comity: tools/comity $(VENV)/made
+	@install -m 755 tools/comity $@
+
+$(VENV)/test: $(VENV)/run $(BIN)/comity requirements-dev.txt
 	@echo "Installing what the tests need ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -q -r requirements-dev.txt
 	@touch $@

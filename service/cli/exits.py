@@ -18,7 +18,9 @@ class Exit(IntEnum):
     DATA = 65
     NO_INPUT = 66
     UNAVAILABLE = 69
+    NO_PROGRAM = 72
     CANNOT_CREATE = 73
+    FULL = 74
     BUSY = 75
     NO_PERMISSION = 77
     SETTINGS = 78

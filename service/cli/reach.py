@@ -86,7 +86,7 @@ def look_around() -> Place:
 def around(settings: Settings, environ: Mapping[str, str]) -> Place:
     """The place that these settings speak of."""
     data = default_data(CHECKOUT, {"COMITY_DATA": settings.data})
-    secrets = read_own(data / "secrets.json") or {}
+    secrets = secrets_of(data)
     sockets = _sockets(data)
     broker = _broker(sockets, secrets)
     if settings.database_url:
@@ -109,6 +109,20 @@ def _sockets(data: Path) -> Path | None:
 
 def _broker(sockets: Path | None, secrets: Mapping[str, str]) -> str:
     return broker_url(secrets["valkey"], sockets) if sockets is not None and "valkey" in secrets else ""
+
+
+def answers(place: Place) -> bool:
+    """Whether the database takes connections now."""
+    try:
+        with single(place.url, "command"):
+            return True
+    except (Unavailable, Busy):
+        return False
+
+
+def secrets_of(data: Path) -> dict[str, str]:
+    """What the secrets.json of a data folder holds; nothing where there is none, or where it is not ours."""
+    return read_own(data / "secrets.json") or {}
 
 
 def _why_not(data: Path, secrets: Mapping[str, str]) -> str:
