@@ -11,7 +11,7 @@ DATA ?=
 help: ## Say what there is
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: $(VENV)/run ## Start everything; Ctrl-C stops it
+run: $(VENV)/run $(BIN)/comity ## Start everything; Ctrl-C stops it
 	@exec $(BIN)/python -m service run
 
 test: $(VENV)/test ## Run every test, on real servers
@@ -64,7 +64,10 @@ $(VENV)/run: $(VENV)/made requirements.txt
 	@$(BIN)/python -m tools.install requirements.txt
 	@touch $@
 
-$(VENV)/test: $(VENV)/run requirements-dev.txt
+$(BIN)/comity: tools/comity $(VENV)/made
+	@install -m 755 tools/comity $@
+
+$(VENV)/test: $(VENV)/run $(BIN)/comity requirements-dev.txt
 	@echo "Installing what requirements-dev.txt pins, for the tests ..."
 	@$(BIN)/python -m tools.install requirements-dev.txt
 	@touch $@

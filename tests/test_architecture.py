@@ -103,6 +103,7 @@ def test_only_settings_and_entries_read_the_environment() -> None:
         "workers.health",
         "workers.worker",
         "service.embedded.leash",
+        "service.cli.reach",
     }
     readers = {
         _name(path)

@@ -26,6 +26,31 @@ class SealError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Indexer:
+    """Recognises authors and domains by keyed indexes, which say nothing without the key."""
+
+    index_key: bytes
+
+    @property
+    def fingerprint(self) -> bytes:
+        """16 bytes by which a database knows the index key again."""
+        return hmac.digest(self.index_key, b"comity fingerprint", sha256)[:16]
+
+    def author_index(self, address: str, site_id: UUID) -> bytes:
+        """By what the author with this validated `address` is known again on a site."""
+        return self.index("author", site_id, address.casefold())
+
+    def domain_index(self, domain: str, site_id: UUID) -> bytes:
+        """By what addresses of `domain` are known again on a site, whether it is written in Unicode or for DNS."""
+        return self.index("domain", site_id, _for_dns(domain.casefold()))
+
+    def index(self, purpose: str, site_id: UUID, value: str) -> bytes:
+        """16 bytes of HMAC-SHA-256 over `value`, different for each site and purpose."""
+        message = b"\0".join((purpose.encode(), site_id.bytes, value.encode()))
+        return hmac.digest(self.index_key, message, sha256)[:16]
+
+
+@dataclass(frozen=True, slots=True)
 class Sealer:
     """Turns an address into what may be stored. Holds the public key and the index key, never the private key."""
 
@@ -40,7 +65,7 @@ class Sealer:
     @property
     def fingerprint(self) -> bytes:
         """16 bytes by which a database knows the index key again."""
-        return hmac.digest(self.index_key, b"comity fingerprint", sha256)[:16]
+        return Indexer(self.index_key).fingerprint
 
     def seal(self, address: str, site_id: UUID, comment_id: UUID) -> SealedContact:
         """The sealed contact of a validated `address`, bound to its site and comment."""
@@ -55,16 +80,11 @@ class Sealer:
 
     def author_index(self, address: str, site_id: UUID) -> bytes:
         """By what the author with this validated `address` is known again on a site."""
-        return self.index("author", site_id, address.casefold())
+        return Indexer(self.index_key).author_index(address, site_id)
 
     def domain_index(self, domain: str, site_id: UUID) -> bytes:
         """By what addresses of `domain` are known again on a site, whether it is written in Unicode or for DNS."""
-        return self.index("domain", site_id, _for_dns(domain.casefold()))
-
-    def index(self, purpose: str, site_id: UUID, value: str) -> bytes:
-        """16 bytes of HMAC-SHA-256 over `value`, different for each site and purpose."""
-        message = b"\0".join((purpose.encode(), site_id.bytes, value.encode()))
-        return hmac.digest(self.index_key, message, sha256)[:16]
+        return Indexer(self.index_key).domain_index(domain, site_id)
 
 
 def open_sealed(sealed: bytes, private_key: X25519PrivateKey, site_id: UUID, comment_id: UUID) -> str:
@@ -82,6 +102,11 @@ def open_sealed(sealed: bytes, private_key: X25519PrivateKey, site_id: UUID, com
 def key_id(public_key: X25519PublicKey) -> str:
     """8 hexadecimal digits that name a public key."""
     return sha256(public_key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:8]
+
+
+def key_id_of(public_key: bytes) -> str:
+    """The same, of a key in its 32 raw bytes."""
+    return key_id(X25519PublicKey.from_public_bytes(public_key))
 
 
 def network_prefix(address: str) -> str:

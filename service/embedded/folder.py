@@ -78,6 +78,11 @@ def default_data(checkout: Path, environ: Mapping[str, str]) -> Path:
     return Path("/var/lib/comity") / f"{place.name}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:8]}"
 
 
+def look(data: Path) -> Folder:
+    """A data folder as it is; nothing is made. Raises FolderError, OSError when there is none."""
+    return Folder(data.resolve(strict=True), _account(data))
+
+
 def make_home(data: Path) -> None:
     """Make the folder above a default data folder, which nobody else will. Raises FolderError, DiskFull."""
     try:
@@ -153,13 +158,23 @@ def _made(folder: Path, mode: int) -> bool:
     return True
 
 
+def sockets_of(folder: Folder) -> Path | None:
+    """Where the sockets of servers that run are; None where none was made."""
+    own = folder.data / "sock"
+    return own if _short_enough(own) else _recorded(folder)
+
+
+def _short_enough(sockets: Path) -> bool:
+    return len(os.fsencode(sockets / _POSTGRES_SOCKET)) <= _LONGEST_SOCKET
+
+
 def socket_folder(folder: Folder) -> Path:
     """Where the servers' sockets go: `sock`, or a private folder in the system's temporary one if the path is too long.
 
     The latter is recorded, used again at the next start and removed by `remove_socket_folder`.
     """
     own = folder.data / "sock"
-    if len(os.fsencode(own / _POSTGRES_SOCKET)) <= _LONGEST_SOCKET:
+    if _short_enough(own):
         return own
     return _recorded(folder) or _elsewhere(folder)
 

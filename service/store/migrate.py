@@ -1,10 +1,11 @@
 """Brings a database to this release's schema."""
 
-import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, pool, text
+
+from service.store.revision import current
 
 HEAD = "0003"  # a test compares it with the revisions' own head
 
@@ -24,16 +25,6 @@ def upgrade(owner_url: str) -> bool:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return True
-
-
-def current(owner_url: str) -> str | None:
-    """The revision the database is at; None for an empty one."""
-    with psycopg.connect(owner_url, connect_timeout=5) as connection:
-        found = connection.execute("SELECT to_regclass('public.comity_version') IS NOT NULL").fetchone()
-        if not found or not found[0]:
-            return None
-        row = connection.execute("SELECT version_num FROM public.comity_version").fetchone()
-        return row[0] if row else None
 
 
 def configuration() -> Config:

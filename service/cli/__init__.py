@@ -1,4 +1,6 @@
-"""The command line. Each command becomes the process it names, so that none carries what another one needs."""
+"""The command line. Commands that are processes become them, so that none carries what another one needs; the others
+live in rooms, one noun each, which are loaded when they are asked for.
+"""
 
 import os
 import sys
@@ -6,10 +8,32 @@ from typing import NoReturn
 
 import click
 
+from service.cli.rooms import Rooms
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+ROOMS = {
+    "site": "Websites that embed us: list, add, show, change.",
+    "key": "Secret keys of a site: list, add, revoke.",
+    "token": "Admins' and moderators' tokens: list, add, revoke.",
+    "user": "People who moderate: list, add, revoke.",
+    "policy": "What a site lets pass: check, test, try, set, roll back; its word lists.",
+    "ban": "From whom a site takes no comments: list, add, lift.",
+    "queue": "Comments that wait for a moderator: list, show.",
+    "comment": "One comment: show, publish, reject, flag.",
+    "job": "Work that needs a clock: list, run.",
+    "doctor": "Check every setting and server, and say what to change.",
+    "backup": "Write the database to a file.",
+    "restore": "Read the database back from a file, or verify that one can.",
+    "classifier": "The model: info, score, explain, evaluate, train.",
+}
+
+
+@click.group(cls=Rooms, rooms=ROOMS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 def main() -> None:
-    """Comity: comments in, decided comments out."""
+    """Comity: comments in, decided comments out.
+
+    Commands speak to the database itself: the one in COMITY_DATABASE_URL (as its owner), or the one that `make run`
+    started from this folder. Add --json to a command to get its answer for a program.
+    """
 
 
 @main.command()
