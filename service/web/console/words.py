@@ -47,7 +47,7 @@ def verdict(rule: str | None, saw: Mapping[str, Any]) -> list[str]:
     kind, _, name = (rule or "").partition(": ")
     said = [_RULES[kind](saw)] if kind in _RULES else []
     if name and said:
-        said[0] = f"{said[0]} (rule “{name}”)"
+        said[0] = f"{said[0].removesuffix('.')} (rule “{name}”)."
     for silent in saw.get("shadow", ()):
         said.append(f"The rule “{silent['rule']}”, in shadow, would have said: {_DONE[silent['action']]}.")
     return said
@@ -82,7 +82,7 @@ def _banned(saw: Mapping[str, Any]) -> str:
 
 
 def _matched(saw: Mapping[str, Any]) -> str:
-    what = {"word": "holds the words", "pattern": "fits the pattern", "domain": "links to"}[saw["kind"]]
+    what = {"word": "holds", "pattern": "fits the pattern", "domain": "links to"}[saw["kind"]]
     where = "" if saw["scope"] in ("link", "body") else f" in its {saw['scope']}"
     return f"It {what} “{saw['entry']}”{where}."
 
