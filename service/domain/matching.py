@@ -22,7 +22,8 @@ SET_MEMORY = 1 << 26
 PATTERN_MEMORY = 1 << 16  # bytes for one pattern: RE2 refuses what needs more
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 #: A word; a letter of a script that puts no spaces between words counts as one.
-_WORD = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])\w)+")
+_WORD = re.compile(rf"[^\W{_UNSPACED}]+|[{_UNSPACED}]")
+_ASCII_WORD = re.compile(r"\w+", re.ASCII)
 
 Normalise = Callable[[str], str]
 
@@ -33,7 +34,7 @@ class PatternError(ValueError):
 
 def words(text: str) -> list[str]:
     """The words of a normalised text, in order."""
-    return _WORD.findall(text)
+    return (_ASCII_WORD if text.isascii() else _WORD).findall(text)
 
 
 @dataclass(frozen=True, slots=True)
