@@ -8,6 +8,7 @@ from uuid import UUID
 
 from service.domain.facts import Ban
 from service.domain.lifecycle import State
+from service.store.arrays import array
 from service.store.database import Connection
 
 LEASE_SECONDS = 6
@@ -133,7 +134,8 @@ def gather(connection: Connection, hours: Mapping[UUID, int], *, first: bool = F
 
     hours: how far back each one's repeats count. first: whether anybody wants to know who comments for the first time.
     """
-    rows = connection.execute(_GATHER, [list(hours), list(hours.values()), list(hours), first]).fetchall()
+    ids = array(hours)
+    rows = connection.execute(_GATHER, [ids, array(hours.values()), ids, first]).fetchall()
     return {
         row.id: Surroundings(
             row.closed, row.repeats, row.domain_class, row.first,

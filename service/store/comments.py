@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
 from service.domain.ids import new_id
 from service.domain.lifecycle import Action, Actor, Move, State, advance
 from service.domain.reasons import LABELS, Reason
 from service.domain.submission import Submission
+from service.store.arrays import array
 from service.store.database import Connection
 
 DUPLICATE_WINDOW = timedelta(minutes=10)
@@ -168,7 +167,7 @@ WITH wanted AS (
     ) AS w (id, from_state, to_state, version, content_version, policy, reason, scored, detected, model,
             {", ".join(LABELS)})
 ), locked AS MATERIALIZED (
-    SELECT c.id FROM comity.comment c WHERE c.id = ANY(%(id)s) ORDER BY c.id FOR NO KEY UPDATE
+    SELECT c.id FROM comity.comment c WHERE c.id = ANY(%(id)s::uuid[]) ORDER BY c.id FOR NO KEY UPDATE
 )
 UPDATE comity.comment c SET
     state = w.to_state,
@@ -215,7 +214,7 @@ def decide(connection: Connection, rulings: Sequence[Ruling]) -> list[Decided]:
         columns[label] = [(ruling.scores or {}).get(label) for ruling, _ in moves.values()]
     steps = [
         _Step(row.site_id, row.thread_id, row.root_id, row.seq, row.version, row.old_reason, *moves[row.id])
-        for row in connection.execute(_MOVE, columns).fetchall()
+        for row in connection.execute(_MOVE, {name: array(column) for name, column in columns.items()}).fetchall()
     ]
     _record(connection, steps)
     return [Decided(step.ruling.comment_id, step.move.to, step.version, step.seq) for step in steps]
@@ -268,13 +267,13 @@ def _write_decisions(connection: Connection, steps: Sequence[_Step]) -> None:
         (
             step.ruling.comment_id, step.seq, step.site_id, str(step.ruling.from_state), str(step.move.to),
             str(step.ruling.action), str(step.ruling.actor), step.ruling.token_id, step.ruling.rule,
-            step.ruling.reason and str(step.ruling.reason), step.ruling.note, Jsonb(dict(step.ruling.saw)),
-            None if step.ruling.scores is None else Jsonb(dict(step.ruling.scores)), step.ruling.model,
+            step.ruling.reason and str(step.ruling.reason), step.ruling.note, step.ruling.saw,
+            step.ruling.scores, step.ruling.model,
             step.ruling.policy_version, step.ruling.content_version, step.version,
         )
         for step in steps
     ]  # fmt: skip
-    connection.execute(_DECISIONS, [list(column) for column in zip(*rows, strict=True)])
+    connection.execute(_DECISIONS, [array(column) for column in zip(*rows, strict=True)])
 
 
 def _write_events(connection: Connection, steps: Sequence[_Step]) -> None:
@@ -284,11 +283,11 @@ def _write_events(connection: Connection, steps: Sequence[_Step]) -> None:
             "INSERT INTO comity.outbox (id, site_id, comment_id, seq, event) "
             "SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::int[], %s::text[])",
             [
-                [new_id() for _ in told],
-                [step.site_id for step in told],
-                [step.ruling.comment_id for step in told],
-                [step.seq for step in told],
-                [step.move.event for step in told],
+                array(new_id() for _ in told),
+                array(step.site_id for step in told),
+                array(step.ruling.comment_id for step in told),
+                array(step.seq for step in told),
+                array(step.move.event for step in told),
             ],
         )
 
@@ -305,7 +304,7 @@ def _write_counters(connection: Connection, steps: Sequence[_Step]) -> None:
         connection.execute(
             "INSERT INTO comity.counter_change (site_id, state, reason, n) "
             "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[])",
-            [list(column) for column in zip(*rows, strict=True)],
+            [array(column) for column in zip(*rows, strict=True)],
         )
 
 
@@ -320,7 +319,7 @@ def _write_trees(connection: Connection, steps: Sequence[_Step]) -> None:
             "SELECT c.id, c.thread_id, c.created_at, u.n FROM unnest(%s::uuid[], %s::int[]) AS u (root_id, n) "
             "JOIN comity.comment c ON c.id = u.root_id ORDER BY c.id "
             "ON CONFLICT (root_id) DO UPDATE SET published = t.published + excluded.published",
-            [list(column) for column in zip(*rows, strict=True)],
+            [array(column) for column in zip(*rows, strict=True)],
         )
 
 
@@ -332,10 +331,10 @@ def _write_threads(connection: Connection, steps: Sequence[_Step]) -> None:
     if changes:
         connection.execute(
             "WITH change AS (SELECT * FROM unnest(%s::uuid[], %s::int[]) AS u (id, n)), "
-            "locked AS MATERIALIZED (SELECT id FROM comity.thread WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE) "
+            "locked AS MATERIALIZED (SELECT id FROM comity.thread WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE) "
             "UPDATE comity.thread t SET published = t.published + change.n, version = t.version + 1, "
             "changed_at = now() FROM change JOIN locked USING (id) WHERE t.id = change.id",
-            [list(changes), list(changes.values()), list(changes)],
+            [array(changes), array(changes.values()), array(changes)],
         )
 
 

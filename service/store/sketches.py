@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from service.domain import sketch
+from service.store.arrays import array
 from service.store.database import Connection
 
 CANDIDATES = 8  # that are looked at for each band, the latest first
@@ -29,13 +30,13 @@ def keep(connection: Connection, sketched: Sequence[Sketched]) -> None:
             "INSERT INTO comity.sketch (comment_id, made) "
             "SELECT * FROM unnest(%s::uuid[], %s::bytea[]) AS u (id, made) ORDER BY id "
             "ON CONFLICT (comment_id) DO UPDATE SET made = excluded.made",
-            [[one.comment_id for one in sketched], [one.made for one in sketched]],
+            [array(one.comment_id for one in sketched), array(one.made for one in sketched)],
         )
         ids, bands = _by_band(sketched)
         connection.execute(
             "INSERT INTO comity.band (band, comment_id) SELECT * FROM unnest(%s::bigint[], %s::uuid[]) AS u (band, id) "
             "ORDER BY band, id ON CONFLICT DO NOTHING",
-            [bands, ids],
+            [array(bands), array(ids)],
         )
 
 
@@ -60,7 +61,7 @@ def likeness(connection: Connection, sketched: Sequence[Sketched]) -> dict[UUID,
     ids, bands = _by_band(sketched)
     hours = [one.hours for one in sketched for _ in one.bands]
     near: dict[UUID, list[bytes]] = {}
-    for row in connection.execute(_ALIKE, [ids, bands, hours]).fetchall():
+    for row in connection.execute(_ALIKE, [array(ids), array(bands), array(hours)]).fetchall():
         near.setdefault(row.id, []).append(row.made)
     made: Mapping[UUID, bytes] = {one.comment_id: one.made for one in sketched}
     return {comment_id: float(sketch.likeness(made[comment_id], others).max()) for comment_id, others in near.items()}
