@@ -64,10 +64,10 @@ $(VENV)/made:
 
 $(VENV)/run: $(VENV)/made requirements.txt
 	@echo "Installing what requirements.txt pins (once; a minute or two) ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
+	@$(BIN)/python -m tools.install requirements.txt
 	@touch $@
 
 $(VENV)/test: $(VENV)/run requirements-dev.txt
-	@echo "Installing what the tests need ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -q -r requirements-dev.txt
+	@echo "Installing what requirements-dev.txt pins, for the tests ..."
+	@$(BIN)/python -m tools.install requirements-dev.txt
 	@touch $@

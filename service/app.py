@@ -33,7 +33,7 @@ _MOST_ADDRESS = 32 * 1024  # bytes of a path and its query; what is twice as lon
 def create_app(settings: Settings) -> Flask:
     """The web application. Connects to nothing until it is called."""
     app = Flask("service", static_folder=None, template_folder=None)
-    app.config.update(MAX_CONTENT_LENGTH=1024 * 1024, MAX_FORM_MEMORY_SIZE=64 * 1024)
+    app.config.update(MAX_CONTENT_LENGTH=1024 * 1024, MAX_FORM_MEMORY_SIZE=pages.FORM_BYTES)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
     database = Database(settings.database_url, "web", settings.web_threads + 2, lasting=settings.web_threads)

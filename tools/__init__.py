@@ -1,1 +1,1 @@
-"""Programs beside the service: replaying comments, measuring."""
+"""Programs beside the service: installing, replaying comments, measuring."""

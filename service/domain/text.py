@@ -3,7 +3,10 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
+from unicodedata import category
 
 from linkify_it import LinkifyIt
 
@@ -13,8 +16,12 @@ _NONCHARACTER = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 #: Bidirectional embeddings, overrides and isolates with what closes them: they reorder what stands beside them.
 _OPENERS = {"\u202a": "\u202c", "\u202b": "\u202c", "\u202d": "\u202c", "\u202e": "\u202c"}
 _ISOLATES = {"\u2066", "\u2067", "\u2068"}
+_BIDI = {*_OPENERS, *_ISOLATES, "\u202c", "\u2069"}
 _SPACE = re.compile(r"\s+")
-_ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"']{1,64}@[^\s@<>()\[\],;:\"']{1,255}\.[^\s@<>()\[\],;:\"'.]{2,63}")
+#: Fillers of Hangul and Braille: letters and a symbol by name, and nothing to see.
+_FILLERS = set("\u115f\u1160\u3164\uffa0\u2800")
+#: A flag of a region, such as Scotland's, in whose tags nothing else fits; or (in the group) a tag anywhere else.
+_TAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f|([\U000e0000-\U000e007f])")
 
 
 def forbidden(text: str) -> str | None:
@@ -25,7 +32,27 @@ def forbidden(text: str) -> str | None:
         return f"must not hold control characters (found U+{ord(found[0]):04X} at character {found.start() + 1})"
     if found := _NONCHARACTER.search(text):
         return f"must not hold Unicode noncharacters (found U+{ord(found[0]):04X} at character {found.start() + 1})"
+    if found := next((tag for tag in _TAG.finditer(text) if tag[1]), None):
+        return (
+            f"must not hold tag characters outside flags (found U+{ord(found[1]):04X} at character {found.start() + 1})"
+        )
     return None
+
+
+def visible(text: str) -> bool:
+    """Whether a reader sees anything of `text`: a character that is no control, format, space, mark or filler."""
+    return any(category(character)[0] not in "CZM" and character not in _FILLERS for character in text)
+
+
+def stacked(text: str) -> int:
+    """The most marks, such as accents, that stand on one character of `text`; formats between them hide nothing."""
+    if text.isascii():
+        return 0
+    most = here = 0
+    for kind in map(category, text):
+        here = here + (kind[0] == "M") if kind[0] == "M" or kind == "Cf" else 0
+        most = max(most, here)
+    return most
 
 
 def calm(text: str) -> str:
@@ -64,11 +91,58 @@ def digest(text: str) -> bytes:
     return hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+#: What stands between the two parts of an address, as it is typed and as it stands in a URL.
+_AT_SIGNS = ("@", "\uff20", "\ufe6b", "%40")
+_AT = re.compile("[@\uff20\ufe6b%](?:(?<!%)|40)")
+#: The part before the sign, read from its end: quoted, or up to what ends a word or a piece of a URL's path.
+_LOCAL = re.compile(r""""[^"\n\[\]]*"|[^\s@\uff20\ufe6b<>()\[\],;:"'/]+""")
+_LOCAL_MOST, _HOST_MOST = 64, 255
+_DOTS = ".\u3002\uff0e\uff61"
+_DOT = re.compile(f"[{_DOTS}]")
+_WITH_LETTERS = {"Mn", "Mc", "Me", "Cf"}
+#: How the number of a version or of a place ends, and no name of a host.
+_NUMBER = re.compile(r"\d+(?:-|$)")
+
+
 def mask(text: str) -> str:
-    """`text` with e-mail addresses in it masked: what people see who were not meant to write to anybody."""
-    if "@" not in text:
+    """`text` with e-mail addresses in it masked: what people see who were not meant to write to anybody.
+
+    An address is a word or a quoted text, an at-sign and the name of a host with a dot. Neither part holds a slash and
+    no host ends in a number, so most URLs with an at-sign in their path stay whole. Takes a time linear in the length.
+    """
+    if not any(sign in text for sign in _AT_SIGNS):
         return text
-    return _ADDRESS.sub("[address hidden]", text)
+    kept: list[str] = []
+    end = 0
+    for at in _AT.finditer(text):
+        past = _host(text, at.end())
+        begin = _local(text, end, at.start()) if past > at.end() else at.start()
+        if begin < at.start():
+            directions = "".join(character for character in text[begin:past] if character in _BIDI)
+            kept += [text[end:begin], "[address hidden]", directions]
+            end = past
+    return "".join(kept) + text[end:]
+
+
+def _local(text: str, low: int, at: int) -> int:
+    """Where the local part that ends before `at` begins, at `low` or later; `at` if there is none."""
+    found = _LOCAL.match(text[max(low, at - _LOCAL_MOST) : at][::-1])
+    return at - found.end() if found else at
+
+
+def _host(text: str, at: int) -> int:
+    """Where the name of a host that begins at `at` ends; `at` if there is none."""
+    run = text[at : at + _HOST_MOST]
+    length = next((n for n, character in enumerate(run) if not _in_host(character)), len(run))
+    labels = list(takewhile(bool, _DOT.split(run[:length])))
+    while len(labels) > 1 and (len(labels[-1]) < 2 or _NUMBER.match(labels[-1])):
+        labels.pop()
+    return at + len(".".join(labels)) if len(labels) > 1 else at
+
+
+def _in_host(character: str) -> bool:
+    """Letters and digits with their marks, hyphens, dots; and what cannot be seen between them."""
+    return character.isalnum() or character == "-" or character in _DOTS or category(character) in _WITH_LETTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,35 +156,42 @@ class Part:
 _linkify = LinkifyIt(options={"fuzzy_email": False, "fuzzy_ip": False})
 for _scheme in ("ftp:", "mailto:", "//"):
     _linkify.add(_scheme, None)
-
-
+_RUN = re.compile(r"\S+")
 #: Longer than any URL we take: not looked through for links, which takes a time that grows with the square.
-_LONG = re.compile(r"\S{2049,}")
+_LONG = 2048
+#: A dot inside a word, or what stands before a host: no link is without one of them.
+_LINKLIKE = re.compile(r"[^\s.][.\u3002\uff0e\uff61][^\s.]|//")
 
 
 def parts(text: str) -> list[Part]:
     """`text` cut into plain and linked parts; joined they are `text` again."""
-    found = _linkify.match(_LONG.sub(lambda run: " " * len(run[0]), text)) or []
+    if not _LINKLIKE.search(text):
+        return [Part(text)] if text else []
     cut: list[Part] = []
     at = 0
-    for match in found:
-        if not match.url.lower().startswith(("http://", "https://")):
-            continue
-        if match.index > at:
-            cut.append(Part(text[at : match.index]))
-        cut.append(Part(match.text, match.url))
-        at = match.last_index
+    for begin, end, href in _found(text):
+        if begin > at:
+            cut.append(Part(text[at:begin]))
+        cut.append(Part(text[begin:end], href))
+        at = end
     if at < len(text):
         cut.append(Part(text[at:]))
     return cut
 
 
-#: No link without it. Looking for links takes a hundred times as long as looking for this.
-_LINKLIKE = re.compile(r"[^\s.][.\u3002\uff0e\uff61][^\s.]|//")
+def _found(text: str) -> Iterator[tuple[int, int, str]]:
+    """Links to the web: where they begin and end, and where they lead.
+
+    What stands between two spaces is looked through only if it may hold one, for looking takes long.
+    """
+    for run in _RUN.finditer(text):
+        if len(run[0]) > _LONG or not _LINKLIKE.search(run[0]):
+            continue
+        for match in _linkify.match(run[0]) or []:
+            if match.url.lower().startswith(("http://", "https://")):
+                yield run.start() + match.index, run.start() + match.last_index, match.url
 
 
 def links(text: str) -> list[str]:
     """The URLs that `text` links to: those that `parts` would link."""
-    if _LINKLIKE.search(text) is None:
-        return []
-    return [part.href for part in parts(text) if part.href is not None]
+    return [url for _, _, url in _found(text)]

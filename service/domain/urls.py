@@ -1,7 +1,7 @@
 """Which URLs name the same page, and which origin a URL belongs to."""
 
 import re
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 _TRACKING = re.compile(r"(utm_.*|fbclid|gclid|dclid|msclkid|mc_cid|mc_eid|igshid|yclid|_hsenc|_hsmi)", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -10,13 +10,16 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def page_url(url: str) -> str:
     """The URL under which a page's comments are kept: without fragment and tracking parameters, host in lower case.
 
-    Idempotent. `url` must be an absolute http or https URL.
+    What is kept of the query is kept as it was written. Idempotent. `url` must be an absolute http or https URL.
     """
     parts = urlsplit(url)
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    kept = [(name, value) for name, value in pairs if not _TRACKING.fullmatch(name)]
-    query = parts.query if len(kept) == len(pairs) else urlencode(kept)
+    query = "&".join(piece for piece in parts.query.split("&") if not _tracks(piece))
     return urlunsplit((parts.scheme, _host(url), parts.path or "/", query, ""))
+
+
+def _tracks(piece: str) -> bool:
+    """Whether a piece of a query says where a reader came from, not what they read."""
+    return _TRACKING.fullmatch(unquote_plus(piece.partition("=")[0])) is not None
 
 
 def origin(url: str) -> str:

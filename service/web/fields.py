@@ -16,6 +16,8 @@ SPECIAL_USE_DOMAIN_NAMES.clear()  # the library's list of domains that lead nowh
 #: Characters that never come in, as a class of a regular expression (ECMA 262): one line, and several lines.
 _NOT_IN_LINE = r"\u0000-\u001f\u007f-\u009f\u2028\u2029\ufdd0-\ufdef\ufffe\uffff"
 _NOT_IN_TEXT = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff"
+#: What a reader sees: no control, format, space or mark, and none of the fillers that are letters or symbols by name.
+_SEEN = r"[^\p{C}\p{Z}\p{M}\u115f\u1160\u2800\u3164\uffa0]"
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
 #: Error messages as marshmallow takes them.
@@ -34,16 +36,18 @@ def _with(kwargs: dict[str, Any], **metadata: Any) -> dict[str, Any]:
 
 
 class Text(fields.String):
-    """Characters from `least` to `most` (None: any number); several lines only where `lines`; bidirectional controls
-    closed.
+    """Characters from `least` to `most` (None: any number), one of which can be seen unless `least` is 0; several lines
+    only where `lines`; at most `marks` on one character; bidirectional controls closed.
     """
 
     default_error_messages = _MESSAGES
 
-    def __init__(self, *, least: int = 0, most: int | None, lines: bool = False, **kwargs: Any) -> None:
-        self.least, self.most, self.lines = least, most, lines
+    def __init__(
+        self, *, least: int = 0, most: int | None, lines: bool = False, marks: int | None = None, **kwargs: Any
+    ) -> None:
+        self.least, self.most, self.lines, self.marks = least, most, lines, marks
         never = _NOT_IN_TEXT if lines else _NOT_IN_LINE
-        pattern = f"^[^{never}]*[^\\s{never}][^{never}]*$" if least else f"^[^{never}]*$"
+        pattern = f"^[^{never}]*{_SEEN}[^{never}]*$" if least else f"^[^{never}]*$"
         bounds = {"minLength": least or None, "maxLength": most}
         super().__init__(**_with(kwargs, pattern=pattern, **{name: n for name, n in bounds.items() if n is not None}))
 
@@ -55,8 +59,12 @@ class Text(fields.String):
             raise ValidationError("must be one line, without tabs")
         if len(text) < self.least or (self.least and not text.strip()):
             raise ValidationError("must not be empty")
+        if self.least and not rules.visible(text):
+            raise ValidationError("must not be empty: it needs a character that can be seen")
         if self.most is not None and len(text) > self.most:
             raise ValidationError(f"must have at most {self.most} characters (has {len(text)})")
+        if self.marks is not None and rules.stacked(text) > self.marks:
+            raise ValidationError(f"must not stack more than {self.marks} accents or other marks on one character")
         return rules.calm(text)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Request, Response, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from service.web.errors import TYPES, Problem, from_domain, from_http
@@ -20,7 +21,8 @@ from service.web.routing import services, visitor
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-FORM_BYTES = 64 * 1024
+#: The longest comment fits in any script: forms write a character in up to 12 bytes, such as %F0%9F%98%80.
+FORM_BYTES = 256 * 1024
 #: What is made for one reader alone, such as a form's key, is kept by nobody.
 PRIVATE = "private, no-store"
 _STATIC = Path(__file__).parent / "static"
@@ -192,6 +194,12 @@ def _tint(name: str) -> int:
     return sha256(name.encode("utf-8", "replace")).digest()[0] % 6
 
 
+def _breakable(path: str) -> Markup:
+    """A path that a line may end in, after each of its slashes."""
+    return Markup("/") + Markup("/<wbr>").join(path.removeprefix("/").split("/"))
+
+
 _FILTERS: Mapping[str, Callable[..., Any]] = {
     "when": _when, "instant": show_time, "percent": percent, "initial": _initial, "tint": _tint,
+    "breakable": _breakable,
 }  # fmt: skip

@@ -116,7 +116,7 @@ def _printable(name: str) -> str:
 
 def _code(detail: str) -> str:
     for needle, code in (("missing", "required"), ("unknown", "unknown"), ("must not be empty", "empty"),
-                         ("at most", "too_long"), ("must be", "type")):  # fmt: skip
+                         ("at most", "too_long"), ("must not stack", "stacked"), ("must be", "type")):  # fmt: skip
         if needle in detail:
             return code
     return "invalid"

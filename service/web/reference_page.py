@@ -270,7 +270,9 @@ _REMEDIES: Mapping[str, str] = {
         "Another request with the same Idempotency-Key still runs. Wait as Retry-After says and send it again: it "
         "gets the first one's answer."
     ),
-    "payload-too-large": "The body is larger than the route takes: 64 KiB for a comment, 1 MiB for a batch.",
+    "payload-too-large": (
+        "The body is larger than the route takes: 64 KiB for a comment, 1 MiB for a batch, 256 KiB for a page's form."
+    ),
     "uri-too-long": "The query is longer than is read here. Send fewer or shorter parameters.",
     "unsupported-media-type": "Send the body as JSON, uncompressed, with Content-Type: application/json.",
     "validation-error": (

@@ -28,6 +28,7 @@ from service.web.fields import (
 )
 
 NAME_MOST, BODY_MOST, TITLE_MOST, KEY_MOST = 100, 20_000, 300, 255
+NAME_MARKS, BODY_MARKS = 4, 8  # accents and the like on one character: no language needs more
 STATES = tuple(str(state) for state in State)
 SCOPES = ("submit", "read", "manage")
 MODERATOR_RIGHTS = ("viewer", "moderator", "lead")
@@ -73,15 +74,33 @@ class Place(Incoming):
             raise ValidationError("needs a key or a url")
 
 
+class Name(Text):
+    """The name under which a comment is shown."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        words = f"At most {NAME_MARKS} marks on one character"
+        super().__init__(least=1, most=NAME_MOST, marks=NAME_MARKS, **_described(words, kwargs))
+
+
+class Body(Text):
+    """A comment's text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        words = f"Plain text; HTML in it is text; at most {BODY_MARKS} marks on one character"
+        super().__init__(least=1, most=BODY_MOST, lines=True, marks=BODY_MARKS, **_described(words, kwargs))
+
+
+def _described(words: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {**kwargs, "metadata": {"description": words, **kwargs.get("metadata", {})}}
+
+
 class Submission(Incoming):
     """A comment, as a website hands it in for a visitor."""
 
     thread = fields.Nested(Place, required=True, error_messages=OBJECT)
-    name = Text(least=1, most=NAME_MOST, required=True, metadata={"examples": ["Ann"]})
+    name = Name(required=True, metadata={"examples": ["Ann"]})
     email = Email(required=True, metadata={"description": "Never published, never returned"})
-    body = Text(
-        least=1, most=BODY_MOST, lines=True, required=True, metadata={"description": "Plain text; HTML in it is text"}
-    )
+    body = Body(required=True)
     parent_id = Id(
         allow_none=True, load_default=None, metadata={"description": "The published comment this one answers"}
     )
@@ -111,8 +130,8 @@ class Batch(Incoming):
 class Revision(Incoming):
     """What the author changes; a member that is left out stays."""
 
-    name = Text(least=1, most=NAME_MOST)
-    body = Text(least=1, most=BODY_MOST, lines=True)
+    name = Name()
+    body = Body()
     website = Url(most=300, load_default=missing, metadata={"description": "Empty or null removes it"})
     shape: ClassVar[Mapping[str, Any]] = {"minProperties": 1}
 

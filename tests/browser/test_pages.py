@@ -102,6 +102,71 @@ def test_errors_get_the_focus_and_lead_to_their_fields(served: Served, page: Pag
     expect(page.get_by_role("status")).to_contain_text("Thank you.")
 
 
+@pytest.mark.parametrize("width", [768, 1440])
+def test_labels_and_fields_side_by_side_stand_in_line(
+    served: Served, page: Page, place: dict[str, str], width: int
+) -> None:
+    """Whatever is said of one of them."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(served.thread(place["url"]))
+    for name, email in (("Cara", canary()), ("", "wrong"), ("Cara", "wrong"), ("", canary())):
+        write(page, name=name, email=email, comment="")
+        for pair in ("label[for={}]", "#{}"):
+            boxes = [page.locator(pair.format(field)).bounding_box() for field in ("name", "email")]
+            assert boxes[0] is not None
+            assert boxes[1] is not None
+            assert boxes[0]["y"] == boxes[1]["y"]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_jump_to_what_is_wrong_leaves_the_heading_in_sight(
+    served: Served, page: Page, place: dict[str, str], width: int
+) -> None:
+    """All of "Leave a Reply" is to be seen above the summary, which has the focus."""
+    page.set_viewport_size({"width": width, "height": 500})
+    page.goto(served.thread(place["url"]))
+    write(page, name="", comment="")
+    expect(page.get_by_role("alert")).to_be_focused()
+    expect(page.get_by_role("heading", name="Leave a Reply")).to_be_in_viewport(ratio=1)
+
+
+def test_the_first_comment_of_the_queue_is_in_sight_on_a_phone(
+    served: Served, page: Page, place: dict[str, str]
+) -> None:
+    """Its author and its text, above the fold; the filters are one click away, and open while one of them is set."""
+    empty_queue(served)
+    served.world.flagged(thread=place, name="Dan", body="score:toxicity=0.8 once")
+    page.set_viewport_size({"width": 320, "height": 640})
+    sign_in(page, served)
+    expect(page.get_by_role("heading", name="Dan")).to_be_in_viewport(ratio=1)
+    expect(page.locator("article .text")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_label("Held for")).to_be_hidden()
+    page.get_by_text("Filter and order").click()
+    page.get_by_label("Name or text contains").fill("once")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_label("Name or text contains")).to_have_value("once")
+    expect(page.get_by_label("Held for")).to_be_visible()
+
+
+def test_paths_in_the_reference_break_after_slashes_alone(served: Served, page: Page) -> None:
+    """On a phone and beside the text: each piece of a path stands in one line."""
+    page.goto(f"{served.url}/docs")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        for path in page.locator(".contents li span:last-child").all():
+            pieces = path.evaluate(_PIECES)
+            assert "".join(text for text, _ in pieces).startswith("/v1/")
+            assert [text for text, lines in pieces if lines > 1] == []
+
+
+#: The texts in an element, each with the number of lines it takes.
+_PIECES = """element => [...element.childNodes].filter(node => node.nodeType === 3).map(node => {
+  const range = document.createRange()
+  range.selectNodeContents(node)
+  return [node.data, range.getClientRects().length]
+})"""
+
+
 def test_a_reload_and_a_second_click_post_nothing_twice(served: Served, page: Page, place: dict[str, str]) -> None:
     """Two clicks on the button are one comment, and a reload after the answer only reads; so with decisions."""
     empty_queue(served)
@@ -304,7 +369,7 @@ def _queue(page: Page, served: Served, place: dict[str, str]) -> None:
         world.submit(thread=place, body=body)
     world.settle()
     sign_in(page, served)
-    page.locator("summary").first.click()
+    page.locator("article summary").first.click()
 
 
 def _decided(page: Page, served: Served, place: dict[str, str]) -> None:

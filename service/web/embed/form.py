@@ -117,9 +117,11 @@ _FIELD_OF = {"name": "name", "email": "email", "website": "website", "body": "co
 _WORDS = {
     ("name", "empty"): "Enter your name.",
     ("name", "too_long"): f"Shorten your name to {schemas.NAME_MOST} characters.",
+    ("name", "stacked"): "Use fewer accents on one letter of your name.",
     ("website", "too_long"): "Give a shorter web address, or none.",
     ("comment", "empty"): "Write a comment.",
     ("comment", "too_long"): f"Shorten your comment to {schemas.BODY_MOST:,} characters.",
+    ("comment", "stacked"): "Use fewer accents on one letter of your comment.",
     ("comment", "duplicate"): "You sent the same comment here some minutes ago.",
     ("reply_to", "too_deep"): "Replies nest too deep here. Answer a comment further up, or post yours on its own.",
     ("form", "thread_closed"): "This discussion was closed meanwhile. It takes no more comments.",

@@ -14,6 +14,7 @@ from service.web.api.published import html
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 bidi_text = st.text(st.sampled_from(BIDI + "ab \n\u05d0\u0627"), max_size=40)
 any_text = st.text(max_size=200)
+TAGS = "".join(map(chr, range(0xE0000, 0xE0080)))
 words = st.text("abcdefghijklmnopqrstuvwxyzäöüßéñ", min_size=1, max_size=8)
 linkish = st.lists(
     st.sampled_from(
@@ -40,10 +41,60 @@ def test_controls_surrogates_and_noncharacters_are_named_with_their_place(code: 
     assert "character 4" in found
 
 
-@given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn"), include_characters="\n\r\t")))
+ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+
+
+@pytest.mark.parametrize("text", [ENGLAND, f"Up {ENGLAND * 3}!", "\U0001f3f4", "\U0001f468\u200d\U0001f33e"])
+def test_flags_of_regions_may_hold_tags(text: str) -> None:
+    """England's, and emoji of several characters that have none."""
+    assert rules.forbidden(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Ann\U000e0065\U000e0076", ENGLAND[:-1], ENGLAND[1:], "\U000e0001", ENGLAND.replace("\U000e0062", "\U000e0021"),
+             "\U0001f3f4" + "\U000e0067" * 7 + "\U000e007f", ENGLAND + "\U000e0067\U000e007f"]
+)  # fmt: skip
+def test_other_tags_are_named_with_their_place(text: str) -> None:
+    """Nobody sees them, and programs read them as letters."""
+    found = rules.forbidden(text)
+    assert found is not None
+    assert "tag characters outside flags" in found
+
+
+@given(
+    st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn"), include_characters="\n\r\t", exclude_characters=TAGS))
+)
 def test_everything_else_may_come_in(text: str) -> None:
     """Line breaks, tabs, all letters, marks, symbols and formats."""
     assert rules.forbidden(text) is None
+
+
+# What is seen --------------------------------------------------------------------------------------------------------
+
+UNSEEN = [
+    "", " ", "\u00a0\u2003", "\u200b", "\u3164", "\u2800", "\u00ad", "\u200e", "\u0301", "\u200b\u2060", "\u115f\u1160\uffa0", "\u202e" * 9,
+    "\ue000", "\ufe0f", "\u034f\u180e", "\U0003ffff", "\U000e0100", "\u2028\n\t", "\ufeff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", UNSEEN, ids=ascii)
+def test_spaces_formats_lone_marks_and_fillers_are_not_seen(text: str) -> None:
+    """Alone they show nothing; with one letter among them something is seen."""
+    assert not rules.visible(text)
+    for seen in ("a", "1", ".", "愛", "\U0001f600", "ㄱ", "ا"):
+        assert rules.visible(text + seen + text)
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ("Ann", 0), ("", 0), ("e\u0301", 1), ("Z\u0301\u0302\u0303a\u0301", 3), ("a" + "\u0301\u200d" * 5, 5), ("नमस्ते", 1), ("ปี่", 2),
+        ("\u0301" * 9, 9), ("❤\ufe0f" * 9, 1), ("a\u0301" * 9, 1),
+    ],
+)  # fmt: skip
+def test_stacked_counts_the_marks_on_one_character(text: str, most: int) -> None:
+    """Also those with formats between them; words of real languages have few."""
+    assert rules.stacked(text) == most
 
 
 # Bidirectional controls ----------------------------------------------------------------------------------------------
@@ -161,6 +212,13 @@ def test_other_schemes_are_text(scheme: str) -> None:
         )
 
 
+@given(linkish | any_text | st.lists(linkish | any_text, max_size=6).map(" ".join))
+def test_passing_over_what_does_not_look_like_a_link_misses_none(text: str) -> None:
+    """The links are those that a look through the whole text finds, in their places."""
+    found = [match for match in rules._linkify.match(text) or [] if match.url.lower().startswith("http")]
+    assert [(part.text, part.href) for part in rules.parts(text) if part.href] == [(m.text, m.url) for m in found]
+
+
 # Masking -------------------------------------------------------------------------------------------------------------
 
 
@@ -174,6 +232,13 @@ def test_other_schemes_are_text(scheme: str) -> None:
         "ü@leäk.example",
         "1@2.example",
         "x" * 64 + "@leak.example",
+        "ann＠leak.example",
+        "ann﹫leak.example",
+        "ann%40leak.example",
+        "ann@leak。example",
+        "ann@b\u0308leak.example",
+        "ann@leak.ex\u00adample",
+        "a.b@l-1.leak.example",
     ],
 )
 @pytest.mark.parametrize(
@@ -188,11 +253,65 @@ def test_addresses_are_masked_wherever_they_stand(address: str, around: str) -> 
     assert "[address hidden]" in masked
 
 
-@given(any_text)
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('Write to "ann b"@example.org.', "Write to [address hidden]."),
+        ("https://lists.example/options/ann@example.org/", "https://lists.example/options/[address hidden]/"),
+        ("https://x.example/?to=ann%40example.org&a=1", "https://x.example/[address hidden]&a=1"),
+        ("https://ann@example.org/", "https://[address hidden]/"),
+        ("ann@example.org.2 of them", "[address hidden].2 of them"),
+        ("\u202aann@example.org\u202c!", "[address hidden]\u202a\u202c!"),
+        ("ann@example.org—and bo@example.org", "[address hidden]—and [address hidden]"),
+        ("me@...", "me@..."),
+        ("5 @ 2.50 each, 3@home", "5 @ 2.50 each, 3@home"),
+    ],
+)
+def test_what_stands_around_an_address_stays(text: str, masked: str) -> None:
+    """Only the address goes; what directs the writing stays balanced."""
+    assert rules.mask(text) == masked
+
+
+letters = st.text("abcxyzäéж中0189-_.+", min_size=1, max_size=12)
+labels = st.text("abcxyzäéж中-019", min_size=1, max_size=12)
+tops = st.text("abcxyzж中", min_size=2, max_size=12)
+hosts = st.builds(lambda labels, top: ".".join([*labels, top]), st.lists(labels, min_size=1, max_size=3), tops)
+locals_ = letters | st.text("abc d.,:;()<>@/'", max_size=12).map(lambda text: f'"{text}"')
+
+
+@given(any_text, locals_, st.sampled_from("@＠﹫"), hosts, any_text)
+def test_no_address_in_any_text_is_left(before: str, local: str, at: str, host: str, after: str) -> None:
+    """Whatever stands before and after it, nothing of it can be written to."""
+    text = f"{before} {local}{at}{host} {after}"
+    assert f"{local}{at}{host}" not in rules.mask(text)
+    assert f"{at}{host}" not in rules.mask(f"mailto:{local}{at}{host}")
+
+
+segments = st.text("abcxyzé019-_.~%2C!$&'()*+,;=:", min_size=1, max_size=12).map(lambda text: text.replace("%", "%25"))
+handles = st.sampled_from(["", "a/", "@"]).flatmap(lambda before: segments.map(lambda name: f"{before}@{name}"))
+versions = st.builds(
+    "{}@{}{}".format, st.sampled_from(["react", "v1", "N", "a.b-c"]),
+    st.lists(st.integers(0, 99).map(str), min_size=1, max_size=4).map(".".join), st.sampled_from(["", "-rc", "-rc.1", ",15z"]),
+)  # fmt: skip
+places = st.builds("@{},{},{}z".format, *[st.decimals(-180, 180, places=4)] * 2, st.integers(1, 21))
+
+
+@given(st.lists(segments | handles | versions | places, max_size=5), st.sampled_from(["", "/", "#top", "?a=1&b=2"]))
+@example(["maps", "@52.5200,13.4050,15z"], "")
+@example(["photos", "12345@N00", "99.jpg"], "")
+@example(["@ann", "my-post.html"], "")
+@example(["react@18.2.0", "index.js"], "")
+def test_paths_that_only_look_like_addresses_stay(path: list[str], after: str) -> None:
+    """Handles, versions and places on a map: the link still leads where it led."""
+    url = f"https://www.example.org/{'/'.join(path)}{after}"
+    assert rules.mask(f"See {url} there.") == f"See {url} there."
+
+
+@given(any_text | st.text('ab@."[] %40/＠x1-', max_size=60))
 def test_masking_twice_is_masking_once(text: str) -> None:
     """And text without an @ stays as it is."""
     assert rules.mask(rules.mask(text)) == rules.mask(text)
-    plain = text.replace("@", "")
+    plain = re.sub("[@＠﹫]|%40", "", text)
     assert rules.mask(plain) == plain
 
 
@@ -205,6 +324,7 @@ EVIL = [
     "http://" + "a." * 9_000, "'" * 20_000, "http://a.com/" + "'" * 9_000 + '"' * 9_000, "x" * 64 + "@" + "y." * 9_000,
     ("a" * 64 + "@" + "b" * 60 + ".") * 150, "http://a.com?" * 1_500, "http://[" * 2_500, "\u0301" * 20_000, "ǰ" * 20_000,
     "http://é.com/" * 1_500, "((((http://a.com))))" * 1_000, "mailto:" * 2_800, "a@b.c" * 4_000, "%" * 20_000,
+    "a" * 64 + "@" + "1." * 9_900, '"' * 64 + "@" + '"@' * 9_900, "%40" * 6_600, ("a" * 64 + "@" + "1." * 128) * 60, "1@2.3-" * 3_300,
     ("http://a.com?" * 157 + " ") * 9, ("http://é.com/" * 157 + "\n") * 9,
 ]  # fmt: skip
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
+import jsonschema_rs
 import pytest
 
 from service.web.routing import BATCH_BYTES, COMMENT_BYTES
@@ -37,6 +38,11 @@ def refused(world: World, answer: Any, kind: str, places: tuple[str, ...], befor
 CONTROL = ["\x00", "\x01", "\x07", "\x08", "\x0b", "\x0c", "\x1b", "\x1f", "\x7f", "\x80", "\x85", "\x9f"]
 UNSOUND = [*CONTROL, "\ud800", "\udfff", "\udc80", "\ufdd0", "\ufffe", "\uffff"]
 
+UNSEEN = [
+    "\u200b", "\u200b\u2060", "\u3164", "\u2800", "\u00ad", "\u200e", "\u0301", "\u115f\u1160\uffa0", "\u202e" * 9, "\ue000", "\ufe0f",
+]  # fmt: skip
+TAGGED = ["Ann\U000e0065\U000e0076", "\U0001f3f4\U000e0067\U000e0062", "a\U000e007f"]
+
 ADDRESSES = [
     "", " ", "ann", "ann@", "@leak.example", "ann@leak", "ann@@leak.example", "ann@leak..example", "ann@.example",
     "a b@leak.example", " ann@leak.example", "ann@leak.example ", "ann@leak.example\n", "ann@leak.example,bob@leak.example",
@@ -60,8 +66,8 @@ TIMES = [
 
 #: Member, wrong values, and the place that is named.
 MEMBERS: list[tuple[str, list[Any], str]] = [
-    ("name", [..., None, 5, True, ["Ann"], {"a": 1}, "", " ", "\u00a0\u2003", "x" * 101, "a\nb", "a\tb", "a\rb", "a\u2028b"], "#/name"),
-    ("body", [..., None, 5, True, ["x"], {"a": 1}, "", " ", "\n\t\r\n", "x" * 20_001], "#/body"),
+    ("name", [..., None, 5, True, ["Ann"], {"a": 1}, "", " ", "\u00a0\u2003", *UNSEEN, *TAGGED, "Z" + "\u0301" * 5, "Zo\u0301\u200d" + "\u0301\u200d" * 4, "x" * 101, "a\nb", "a\tb", "a\rb", "a\u2028b"], "#/name"),
+    ("body", [..., None, 5, True, ["x"], {"a": 1}, "", " ", "\n\t\r\n", "x" * 20_001, *UNSEEN, *TAGGED, "Z" + "\u0301" * 9], "#/body"),
     ("email", [..., None, 5, True, ["ann@leak.example"], {"a": 1}, *ADDRESSES], "#/email"),
     ("thread", [..., None, "bad", 5, ["bad"], {}, {"key": ""}, {"key": None, "url": None}, {"title": "x"}], "#/thread"),
     ("parent_id", [5, True, "", "x", [], f"{{{UNKNOWN}}}", UNKNOWN.replace("-", ""), f"urn:uuid:{UNKNOWN}", UNKNOWN + "\n"], "#/parent_id"),
@@ -99,6 +105,29 @@ def test_a_wrong_member_is_named(target: World, comment: dict[str, Any], places:
     refused(
         target, target.request("POST", "/v1/comments", target.secret_key, comment), "validation-error", places, before
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "愛", "ㅤa", "\u200eשלום", "Zo\u0301\u0302\u0303\u0304e", "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "❤\ufe0f", "\U0001f468\u200d\U0001f33e", "ปี่", "नमस्ते", "می\u200cخواهم", ".",
+    ],
+)  # fmt: skip
+def test_what_can_be_seen_is_taken(target: World, text: str) -> None:
+    """In every script, with the formats and marks that it needs, and the flag of England."""
+    answer = target.request("POST", "/v1/comments", target.secret_key, with_(name=text, body=f"{text} {uuid4()}"))
+    assert answer.status_code == 202, answer.text
+
+
+def test_the_openapi_document_says_what_is_seen(target: World) -> None:
+    """Its patterns, read by the rules of ECMA-262, take and refuse what this service does."""
+    document = target.request("GET", "/v1/openapi.json").json
+    members = document["components"]["schemas"]["Submission"]["properties"]
+    for name in ("name", "body"):
+        validator = jsonschema_rs.validator_for({"type": "string", "pattern": members[name]["pattern"]})
+        assert [text for text in (*UNSEEN, "", " ", "\x00a") if validator.is_valid(text)] == []
+        assert [text for text in ("Ann", "愛", "ㅤa", "M", "p", "{") if not validator.is_valid(text)] == []
 
 
 @pytest.mark.parametrize("character", UNSOUND, ids=ascii)

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from werkzeug.test import TestResponse
 
+from service.web.api import published
 from tests.service.web.asking import bodies, problem
 from tests.world import World
 
@@ -84,6 +85,29 @@ def test_addresses_in_texts_are_masked(shared: World, page: str) -> None:
     assert "leak.example" not in answer.text
     shown = answer.json["comments"][0]
     assert (shown["name"], shown["body"]) == ("[address hidden]", "Write to [address hidden], or <[address hidden]>.")
+
+
+def test_a_body_becomes_html_once_and_anew_when_it_changes(
+    shared: World, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers of both views share one rendering; an edited comment shows its new links."""
+    made: list[str] = []
+
+    def html(body: str) -> str:
+        made.append(body)
+        return rendering(body)
+
+    rendering = published.html
+    monkeypatch.setattr(published, "html", html)
+    one = shared.published(thread={"key": page}, body="See https://a.example/")
+    for view in ("flat", "tree", "flat"):
+        assert 'href="https://a.example/"' in shared.read(thread_key=page, view=view).json["comments"][0]["html"]
+    assert made == ["See https://a.example/"]
+    path = f"/v1/comments/{one['id']}"
+    assert shared.request("PATCH", path, shared.secret_key, {"body": "See https://b.example/"}).status_code == 202
+    shared.settle()
+    assert 'href="https://b.example/"' in shared.read(thread_key=page).json["comments"][0]["html"]
+    assert made == ["See https://a.example/", "See https://b.example/"]
 
 
 def test_a_page_nobody_commented_on_is_empty(shared: World, page: str) -> None:

@@ -19,7 +19,7 @@ from tests.world import World, canary
 
 OWN = "http://127.0.0.1:8080"
 POST = "https://blog.example/post"
-_VOID = {"meta", "link", "input", "br", "hr", "img"}
+_VOID = {"meta", "link", "input", "br", "hr", "img", "wbr"}
 
 
 @dataclass
@@ -263,7 +263,7 @@ _TAGS = {
     "a", "article", "bdi", "blockquote", "body", "br", "button", "caption", "code", "dd", "details", "div", "dl",
     "dt", "footer", "form", "h1", "h2", "h3", "head", "header", "html", "input", "label", "li", "link", "main",
     "mark", "meta", "meter", "nav", "ol", "option", "p", "pre", "section", "select", "span", "strong", "summary",
-    "table", "tbody", "td", "textarea", "th", "thead", "time", "title", "tr", "ul",
+    "table", "tbody", "td", "textarea", "th", "thead", "time", "title", "tr", "ul", "wbr",
 }  # fmt: skip
 _HREF = re.compile(r"(https?://[^/]|/(?!/)|#|$)")
 

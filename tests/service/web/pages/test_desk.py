@@ -314,6 +314,9 @@ def test_filters_narrow_the_queue_and_say_how_many_match(shared: World, desk: Vi
     page = desk.get("/queue?label=spam&text=cheap&order=newest")
     search = page.root.one("form", method="get")
     assert fields(search) == {"site": "", "label": "spam", "text": "cheap", "order": "newest"}
+    assert "open" in page.root.one("details", class_="narrowing").attrs
+    assert "open" in desk.get("/queue?order=newest").root.one("details", class_="narrowing").attrs
+    assert "open" not in desk.get("/queue?site=&text=").root.one("details", class_="narrowing").attrs
     for bad in ("label=nothing", "order=sideways", "site=NO!", "text=" + "x" * 101):
         assert desk.get(f"/queue?{bad}").status == 422
 

@@ -21,6 +21,8 @@ def test_the_reference_shows_every_operation_shape_and_problem(visitor: Visitor)
     for operation in operations:
         section = page.root.one("section", aria_labelledby=operation.name)
         assert section.one("h3").text == f"{operation.method} {operation.path}"
+        assert len(section.one("h3").all("wbr")) == operation.path.count("/") - 1
+        assert page.link(f"{operation.method} {operation.path}") == f"#{operation.name}"
         assert operation.summary in section.text
         assert f"Open to: {operation.right.value}." in section.text
         assert section.one("pre").text.startswith("curl ")

@@ -10,6 +10,7 @@ import pytest
 
 from service.domain.lifecycle import State
 from service.domain.reasons import PUBLIC_WORDS, Reason
+from service.web import pages
 from service.web.embed import discussion, reading, receipt
 from tests.service.web.pages.browsing import OWN, Page, Visitor, count, filled, other_site, send, shown, thread
 from tests.world import World, canary
@@ -229,13 +230,20 @@ def test_a_form_with_nothing_in_it_names_every_field_that_needs_something(visito
     [
         ("name", "x" * 101, "Shorten your name to 100 characters."),
         ("name", "a\tb", "Use only letters and signs that can be printed, on one line."),
+        ("name", "\u200b", "Enter your name."),
+        ("name", "\u3164", "Enter your name."),
+        ("name", "Z" + "\u0301" * 5, "Use fewer accents on one letter of your name."),
         ("name", "\x00", "Use only letters and signs that can be printed, on one line."),
         ("email", "ann", "Enter your email address: a name, an @ and a domain."),
         ("website", "data:text/html,x", "Enter a web address that begins with https://, or leave this empty."),
         ("website", "https://a:b@c.example/", "Enter a web address that begins with https://, or leave this empty."),
         ("website", "https://c.example/" + "x" * 300, "Give a shorter web address, or none."),
         ("comment", " \n ", "Write a comment."),
+        ("comment", "\u200b\u2060", "Write a comment."),
         ("comment", "x" * 20_001, "Shorten your comment to 20,000 characters."),
+        ("comment", "ж" * 30_000, "Shorten your comment to 20,000 characters."),
+        ("comment", "\U0001f600" * 20_001, "Shorten your comment to 20,000 characters."),
+        ("comment", "Z" + "\u0301" * 9, "Use fewer accents on one letter of your comment."),
         ("comment", "a\x07", "The comment holds characters that cannot be shown. Remove them."),
     ],
 )
@@ -253,12 +261,24 @@ def test_a_wrong_value_is_told_beside_its_field_and_the_others_are_kept(
     assert count(shared, url) == 0
 
 
+@pytest.mark.parametrize("character", ["x", "ж", "你", "\U0001f600", "\n"], ids=ascii)
+def test_the_longest_comment_is_taken_in_every_script(
+    shared: World, visitor: Visitor, url: str, character: str
+) -> None:
+    """20,000 characters, of which forms may make twelve bytes each, beside the longest name and website."""
+    body = f"{character * 19_990}The end."
+    answer = send(visitor, url, name="\U0001f600" * 100, website="https://x.example/" + "é" * 280, comment=body)
+    assert answer.status_code == 303
+    stored = "SELECT c.body FROM comity.comment c JOIN comity.thread t ON t.id = c.thread_id WHERE t.url = %s"
+    assert shared.rows(stored, url) == [(body.strip("\n"),)]
+
+
 def test_an_address_never_comes_back_in_a_page(shared: World, visitor: Visitor, url: str) -> None:
     """Not in a form with errors, not after posting: it has to be typed again, and the form says so."""
     address = canary()
     page = Page(send(visitor, url, email=address, name=""))
     assert (page.status, address in page.html, page.form("/thread")["email"]) == (422, False, "")
-    assert page.root.one("p", id="email-hint").text == "Enter it once more: pages never hold it."
+    assert page.root.one("p", id="email-hint").text == "Please type your email address again: a page never contains it."
     done = send(visitor, url, email=address)
     shared.settle()
     assert address not in visitor.follow(done).html + done.headers["Location"]
@@ -460,7 +480,7 @@ def test_too_many_comments_are_refused_in_words_with_the_text_kept(make_world: A
 @pytest.mark.parametrize(
     ("kwargs", "status"),
     [
-        ({"data": "comment=" + "x" * 70_000, "content_type": "application/x-www-form-urlencoded"}, 413),
+        ({"data": "comment=" + "x" * pages.FORM_BYTES, "content_type": "application/x-www-form-urlencoded"}, 413),
         ({"data": {"comment": "x"}, "content_type": "multipart/form-data"}, 415),
         ({"json": {"comment": "x"}}, 415),
         ({"data": b"name=%ff%fe&comment=%80", "content_type": "application/x-www-form-urlencoded"}, 422),
