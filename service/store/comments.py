@@ -331,7 +331,8 @@ def _write_threads(connection: Connection, steps: Sequence[_Step]) -> None:
     if changes:
         connection.execute(
             "WITH change AS (SELECT * FROM unnest(%s::uuid[], %s::int[]) AS u (id, n)), "
-            "locked AS MATERIALIZED (SELECT id FROM comity.thread WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE) "
+            "locked AS MATERIALIZED ("
+            "SELECT id FROM comity.thread WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE) "
             "UPDATE comity.thread t SET published = t.published + change.n, version = t.version + 1, "
             "changed_at = now() FROM change JOIN locked USING (id) WHERE t.id = change.id",
             [array(changes), array(changes.values()), array(changes)],
