@@ -16,11 +16,11 @@ def main() -> None:
     """Read how many comments to judge, a line each; answer with seconds and CPU milliseconds."""
     settings = Settings.read(os.environ, "worker")
     log.configure("bench", "warning")
-    judge = Judge(Database(settings.database_url, "worker", 2), scorer.load_or_none(None), settings.batch)
+    judge = Judge(Database(settings.database_url, "worker", 3), scorer.load_or_none(None), settings.batch)
     print("ready", flush=True)
     for line in sys.stdin:
         began, spent = time.perf_counter(), time.process_time()
-        for _ in range(-(-int(line) // settings.batch)):
+        for _ in range(-(-int(line) // settings.batch // 2)):  # beside a full batch another one is judged
             judge.pass_once()
         took = {"seconds": time.perf_counter() - began, "cpu": (time.process_time() - spent) * 1000}
         print(json.dumps(took), flush=True)
