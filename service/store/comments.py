@@ -77,6 +77,16 @@ def submit(connection: Connection, submission: Submission, key: RequestKey | Non
     raise Refused(row.outcome)
 
 
+def answered(connection: Connection, site_id: UUID, key: RequestKey) -> list[str] | None:
+    """The outcomes of an earlier request with this key and body, as `submit_batch` returns them; None without one."""
+    row = connection.execute(
+        "SELECT outcomes FROM comity.idempotency WHERE site_id = %s AND route = %s AND key = %s AND fingerprint = %s "
+        "AND created_at >= now() - interval '24 hours'",
+        [site_id, key.route, key.key, key.fingerprint],
+    ).fetchone()
+    return None if row is None else list(row.outcomes)
+
+
 def submit_batch(
     connection: Connection, site_id: UUID, submissions: Sequence[Submission | str], key: RequestKey | None
 ) -> tuple[list[str], bool]:
@@ -158,6 +168,11 @@ class Decided:
     seq: int
 
 
+# Rows are locked by a statement of their own, in order. One that locks and changes would change from the version of its
+# snapshot, and follow the row from there a second time: two that do so on one row can wait for each other.
+_LOCK_COMMENTS = "SELECT FROM comity.comment WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+_LOCK_THREADS = "SELECT FROM comity.thread WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+
 _MOVE = f"""
 WITH wanted AS (
     SELECT * FROM unnest(
@@ -166,8 +181,6 @@ WITH wanted AS (
         {", ".join(f"%({label})s::real[]" for label in LABELS)}
     ) AS w (id, from_state, to_state, version, content_version, policy, reason, scored, detected, model,
             {", ".join(LABELS)})
-), locked AS MATERIALIZED (
-    SELECT c.id FROM comity.comment c WHERE c.id = ANY(%(id)s::uuid[]) ORDER BY c.id FOR NO KEY UPDATE
 )
 UPDATE comity.comment c SET
     state = w.to_state,
@@ -183,7 +196,7 @@ UPDATE comity.comment c SET
     detected = CASE WHEN w.scored THEN w.detected ELSE c.detected END,
     model = CASE WHEN w.scored THEN w.model ELSE c.model END,
     {", ".join(f"{label} = CASE WHEN w.scored THEN w.{label} ELSE c.{label} END" for label in LABELS)}
-FROM wanted w JOIN locked USING (id)
+FROM wanted w
 WHERE c.id = w.id AND c.version = w.version AND c.content_version = w.content_version AND c.state = w.from_state
   AND (c.due_at IS NOT NULL OR NOT w.policy)
 RETURNING c.id, c.site_id, c.thread_id, c.root_id, c.decisions AS seq, c.version, old.reason AS old_reason
@@ -212,9 +225,12 @@ def decide(connection: Connection, rulings: Sequence[Ruling]) -> list[Decided]:
     }
     for label in LABELS:
         columns[label] = [(ruling.scores or {}).get(label) for ruling, _ in moves.values()]
+    with connection.pipeline():
+        connection.execute(_LOCK_COMMENTS, [array(columns["id"])])
+        rows = connection.execute(_MOVE, {name: array(column) for name, column in columns.items()}).fetchall()
     steps = [
         _Step(row.site_id, row.thread_id, row.root_id, row.seq, row.version, row.old_reason, *moves[row.id])
-        for row in connection.execute(_MOVE, {name: array(column) for name, column in columns.items()}).fetchall()
+        for row in rows
     ]
     _record(connection, steps)
     return [Decided(step.ruling.comment_id, step.move.to, step.version, step.seq) for step in steps]
@@ -329,13 +345,11 @@ def _write_threads(connection: Connection, steps: Sequence[_Step]) -> None:
         if step.visible:
             changes[step.thread_id] += step.published
     if changes:
+        connection.execute(_LOCK_THREADS, [array(changes)])
         connection.execute(
-            "WITH change AS (SELECT * FROM unnest(%s::uuid[], %s::int[]) AS u (id, n)), "
-            "locked AS MATERIALIZED ("
-            "SELECT id FROM comity.thread WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE) "
             "UPDATE comity.thread t SET published = t.published + change.n, version = t.version + 1, "
-            "changed_at = now() FROM change JOIN locked USING (id) WHERE t.id = change.id",
-            [array(changes), array(changes.values()), array(changes)],
+            "changed_at = now() FROM unnest(%s::uuid[], %s::int[]) AS change (id, n) WHERE t.id = change.id",
+            [array(changes), array(changes.values())],
         )
 
 
@@ -349,7 +363,7 @@ class Revision:
     digest: bytes | None = None
 
 
-_REVISE = """
+_REVISE = f"""
 UPDATE comity.comment c SET
     shown_name = CASE WHEN c.state = 'published' THEN coalesce(c.shown_name, c.name) END,
     shown_body = CASE WHEN c.state = 'published' THEN coalesce(c.shown_body, c.body) END,
@@ -359,6 +373,7 @@ UPDATE comity.comment c SET
     body = coalesce(%(body)s, c.body),
     website = CASE WHEN %(website)s::text IS NULL THEN c.website ELSE nullif(%(website)s, '') END,
     digest = coalesce(%(digest)s, c.digest),
+    model = NULL, detected = NULL, {", ".join(f"{label} = NULL" for label in LABELS)},
     version = c.version + 1, content_version = c.content_version + 1, decisions = c.decisions + 1,
     due_at = now(), attempts = 0, lease = NULL, updated_at = now()
 WHERE c.id = %(id)s AND c.version = %(version)s
@@ -369,7 +384,8 @@ RETURNING c.id, c.site_id, c.thread_id, c.root_id, c.decisions AS seq, c.version
 def edit(connection: Connection, seen: "Seen", revision: Revision, token_id: str | None) -> Decided:
     """Change what the author sent; it is judged again, and until then readers see what they saw.
 
-    Raises MoveError when the comment is past editing, Conflict when it is not what was seen any more.
+    Runs inside the caller's transaction: a thread that is open here is not closed before that ends. Raises MoveError
+    when the comment is past editing, Conflict when it is not what was seen any more, Refused("thread_closed").
     """
     move = advance(seen.state, Action.EDIT, Actor.WEBSITE)
     row = connection.execute(
@@ -381,6 +397,8 @@ def edit(connection: Connection, seen: "Seen", revision: Revision, token_id: str
     ).fetchone()  # fmt: skip
     if row is None:
         raise Conflict(*_state_now(connection, seen.id))
+    if _closed(connection, row.thread_id):
+        raise Refused("thread_closed")
     ruling = Ruling(
         seen.id, Action.EDIT, Actor.WEBSITE, seen.state, seen.version, seen.content_version + 1, token_id,
         reason=Reason(seen.reason) if seen.reason else None,
@@ -390,6 +408,15 @@ def edit(connection: Connection, seen: "Seen", revision: Revision, token_id: str
         _write_decisions(connection, [step])
         _write_events(connection, [step])
     return Decided(seen.id, move.to, row.version, row.seq)
+
+
+def _closed(connection: Connection, thread_id: UUID) -> bool:
+    """Whether a thread is closed; it stays as it is until the transaction ends."""
+    row = connection.execute(
+        "SELECT closed_at IS NOT NULL FROM comity.thread WHERE id = %s FOR SHARE", [thread_id]
+    ).fetchone()
+    assert row is not None
+    return bool(row[0])
 
 
 def withdraw(connection: Connection, seen: "Seen", token_id: str | None) -> Decided:

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from service.store import threads
 from service.store.database import Connection
+from service.store.threads import Thread
 
 MOST_REPLIES = 1000  # comments of a page of trees at most; the rest of a larger tree is read flat
 
@@ -29,13 +31,12 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Comments of one thread at one version of it. after: where the next page begins; None on the last.
+    """Comments of one thread, and the thread as it stood at that moment.
 
-    truncated: a tree was too large to be given whole.
+    after: where the next page begins; None on the last. truncated: a tree was too large to be given whole.
     """
 
-    version: int
-    published: int
+    thread: Thread
     comments: Sequence[Shown]
     after: tuple[datetime, UUID] | None
     truncated: bool = False
@@ -60,7 +61,7 @@ def flat(
     beyond = f"AND (c.created_at, c.id) {sign} (%(at)s, %(id)s)" if after else ""
     rows = connection.execute(
         f"""
-        SELECT t.version AS thread_version, t.published AS thread_published, s.*
+        SELECT {threads.COLUMNS}, s.*
         FROM comity.thread t LEFT JOIN LATERAL (
             SELECT {_SHOWN} FROM comity.comment c
             WHERE c.thread_id = t.id AND c.state = 'published' {beyond}
@@ -72,12 +73,7 @@ def flat(
     comments = [_shown(row) for row in rows if row.id is not None]
     more = len(comments) > limit
     comments = comments[:limit]
-    return Page(
-        rows[0].thread_version,
-        rows[0].thread_published,
-        comments,
-        (comments[-1].created_at, comments[-1].id) if more else None,
-    )
+    return Page(threads.read(rows[0]), comments, (comments[-1].created_at, comments[-1].id) if more else None)
 
 
 def trees(
@@ -96,8 +92,7 @@ def trees(
             WHERE r.thread_id = %(thread)s AND r.published > 0 {beyond}
             ORDER BY r.created_at {order}, r.root_id {order} LIMIT %(limit)s
         ), within AS (SELECT * FROM roots ORDER BY created_at {order}, root_id {order} LIMIT %(limit)s - 1)
-        SELECT t.version AS thread_version, t.published AS thread_published,
-               (SELECT count(*) FROM roots) AS found, s.*
+        SELECT {threads.COLUMNS}, (SELECT count(*) FROM roots) AS found, s.*
         FROM comity.thread t LEFT JOIN LATERAL (
             SELECT {_SHOWN}, w.created_at AS root_created_at
             FROM within w JOIN comity.comment c ON c.root_id = w.root_id
@@ -108,16 +103,23 @@ def trees(
         """,
         {"thread": thread_id, "limit": limit + 1, **_place(after)},
     ).fetchall()
-    found = [row for row in rows if row.id is not None]
-    truncated = len(found) > MOST_REPLIES
-    found = found[:MOST_REPLIES]
-    more = bool(rows[0].found > limit or (truncated and len({row.root_id for row in found}) > 1))
-    if truncated and len({row.root_id for row in found}) > 1:
-        found = [row for row in found if row.root_id != found[-1].root_id]  # the last tree opens the next page
-        truncated = False
-    last = (found[-1].root_created_at, found[-1].root_id) if found and more else None
+    found, more, truncated = _fitting([row for row in rows if row.id is not None], rows[0].found, limit)
+    last = (found[-1].root_created_at, found[-1].root_id) if more else None
     comments = _without_bare_tombstones([_shown(row) for row in found])
-    return Page(rows[0].thread_version, rows[0].thread_published, comments, last, truncated)
+    return Page(threads.read(rows[0]), comments, last, truncated)
+
+
+def _fitting(found: Sequence[Any], roots: int, limit: int) -> tuple[Sequence[Any], bool, bool]:
+    """The rows that make a page of trees, whether trees follow it, and whether its only tree is cut.
+
+    roots: how many trees there are from here on, `limit` + 1 at most.
+    """
+    if len(found) <= MOST_REPLIES:
+        return found, roots > limit, False
+    whole = [row for row in found if row.root_id != found[MOST_REPLIES].root_id]
+    if whole:
+        return whole, True, False  # the tree that does not fit opens the next page
+    return found[:MOST_REPLIES], roots > 1, True
 
 
 def _without_bare_tombstones(comments: Sequence[Shown]) -> list[Shown]:

@@ -26,9 +26,11 @@ class Thread:
     created_at: datetime
 
 
-_COLUMNS = (
-    "t.id, t.site_id, t.key, t.url, t.title, t.closed_at IS NOT NULL, t.published, t.version, t.changed_at, "
-    "t.created_at"
+#: What `read` reads, of a thread `t`: the first columns of a row.
+COLUMNS = (
+    "t.id AS thread_id, t.site_id AS thread_site_id, t.key AS thread_key, t.url AS thread_url, "
+    "t.title AS thread_title, t.closed_at IS NOT NULL AS thread_closed, t.published AS thread_published, "
+    "t.version AS thread_version, t.changed_at AS thread_changed_at, t.created_at AS thread_created_at"
 )
 
 
@@ -37,7 +39,7 @@ def find(connection: Connection, site_id: UUID, key: str | None, url: str | None
     column, value = ("key", key) if key is not None else ("url", url)
     return _thread(
         connection.execute(
-            f"SELECT {_COLUMNS} FROM comity.thread t WHERE t.site_id = %s AND t.{column} = %s", [site_id, value]
+            f"SELECT {COLUMNS} FROM comity.thread t WHERE t.site_id = %s AND t.{column} = %s", [site_id, value]
         ).fetchone()
     )
 
@@ -46,7 +48,7 @@ def get(connection: Connection, thread_id: UUID, sites: Sequence[UUID] | None) -
     """The thread with this id, if it belongs to one of `sites` (None: any). Raises NotFound."""
     found = _thread(
         connection.execute(
-            f"SELECT {_COLUMNS} FROM comity.thread t WHERE t.id = %s AND (%s::uuid[] IS NULL OR t.site_id = ANY(%s))",
+            f"SELECT {COLUMNS} FROM comity.thread t WHERE t.id = %s AND (%s::uuid[] IS NULL OR t.site_id = ANY(%s))",
             [thread_id, sites and list(sites), sites and list(sites)],
         ).fetchone()
     )
@@ -79,5 +81,10 @@ def counts(
     return {"keys": {key: by_key.get(key, 0) for key in keys}, "urls": {url: by_url.get(url, 0) for url in urls}}
 
 
+def read(row: Any) -> Thread:
+    """The thread in a row that begins with COLUMNS."""
+    return Thread(*row[: len(Thread.__slots__)])
+
+
 def _thread(row: Any) -> Thread | None:
-    return None if row is None else Thread(*row)
+    return None if row is None else read(row)

@@ -13,7 +13,7 @@ from uuid import UUID
 from service.keys import Keys, token_digest, token_id
 from service.store import sites
 from service.store.comments import NotFound
-from service.store.database import Database
+from service.store.database import Busy, Database, Unavailable
 from service.store.sites import Site, Token
 from service.web.errors import Problem
 
@@ -113,6 +113,18 @@ class Gate:
         if found is None:
             raise Problem("not-found", "There is no site of this name. Check the site parameter.")
         return found
+
+    def known_site(self, name: str) -> Site | None:
+        """The site with this public id; None without one, or when that cannot be told now.
+
+        All sites are remembered together: whoever asks for many names asks the database no more often.
+        """
+        try:
+            return self._memory.get(("sites by name",), lambda: {site.name: site for site in self._read_sites()}).get(
+                name
+            )
+        except (Unavailable, Busy):
+            return None
 
     def forget(self) -> None:
         """Look everything up anew: something was changed through this process."""

@@ -66,11 +66,6 @@ class Problem(Exception):
         return document | dict(self.extra or {})
 
 
-def invalid(detail: str, pointer: str, code: str) -> Problem:
-    """A problem with one value of the body."""
-    return Problem("validation-error", detail, [{"detail": detail, "pointer": pointer, "code": code}])
-
-
 def answer(problem: Problem) -> Response:
     """The response of a problem; its instance is the request's id, which is also in our log."""
     document = problem.document()
@@ -126,8 +121,21 @@ def from_domain(error: Exception) -> Problem:
     return Problem("internal-error", "The fault is ours and was noted. Quote the instance when you report it.")
 
 
+def with_headers(error: Exception, headers: Mapping[str, str]) -> Problem:
+    """The problem that stands for any exception, with these fields unless it sets them itself."""
+    problem = of(error)
+    problem.headers = {**headers, **(problem.headers or {})}
+    return problem
+
+
+def of(error: Exception) -> Problem:
+    """The problem that an exception is, or that stands for it."""
+    if isinstance(error, Problem):
+        return error
+    return from_http(error) if isinstance(error, HTTPException) else from_domain(error)
+
+
 def register(app: Flask) -> None:
     """Make every error of `app` a problem document."""
-    app.register_error_handler(Problem, answer)
-    app.register_error_handler(HTTPException, lambda error: answer(from_http(error)))
-    app.register_error_handler(Exception, lambda error: answer(from_domain(error)))
+    for kind in (Problem, HTTPException, Exception):
+        app.register_error_handler(kind, lambda error: answer(of(error)))

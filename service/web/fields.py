@@ -78,6 +78,20 @@ class Optional(Text):
         return super()._deserialize(value, attr, data, **kwargs) or None
 
 
+class Key(Optional):
+    """A name of the sender's choice, which may be left out, null or empty; one of spaces alone is none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        some = f"[^{_NOT_IN_LINE}]*[^\\s{_NOT_IN_LINE}][^{_NOT_IN_LINE}]*"
+        super().__init__(**_with(kwargs, pattern=f"^(?:{some})?$"))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if text is not None and not text.strip():
+            raise ValidationError("must not be empty")
+        return text
+
+
 class Email(fields.String):
     """An e-mail address by its syntax; nothing is looked up."""
 
@@ -90,6 +104,8 @@ class Email(fields.String):
         text = super()._deserialize(value, attr, data, **kwargs)
         if len(text) > 254:
             raise ValidationError("must have at most 254 characters")
+        if len(text.rpartition("@")[0]) > 64:
+            raise ValidationError("must have at most 64 characters before the @")
         try:
             return validate_email(text, check_deliverability=False).normalized
         except EmailNotValidError:
@@ -144,16 +160,18 @@ class Cursor(fields.String):
 
 
 class Address(fields.String):
-    """An IP address, version 4 or 6; as text."""
+    """An IP address, version 4 or 6, as text; it may be left out, null or empty."""
 
     default_error_messages = _MESSAGES
 
     def __init__(self, **kwargs: Any) -> None:
-        ips = [{"format": "ipv4"}, {"format": "ipv6"}]
+        ips = [{"format": "ipv4"}, {"format": "ipv6"}, {"maxLength": 0}]
         super().__init__(allow_none=True, load_default=None, **_with(kwargs, anyOf=ips))
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
+        if not text:
+            return None
         try:
             return str(ipaddress.ip_address(text))
         except ValueError:

@@ -41,6 +41,11 @@ class Want:
         """How many may come at once: a sixth of the window, at least 4."""
         return max(4, self.count // 6)
 
+    @property
+    def each(self) -> float:
+        """Seconds until one more may come after a burst: four times the window's rate."""
+        return self.seconds / self.count / 4
+
 
 @dataclass(slots=True)
 class _Window:
@@ -53,6 +58,14 @@ class _Window:
         return self.shared + self.mine
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a request was counted as. fields: RateLimit fields for its answer."""
+
+    counted: Sequence[tuple[Want, _Window]]
+    fields: Mapping[str, str]
+
+
 class Limits:
     """Counts and refuses. `now` gives seconds since the epoch; windows begin at its multiples."""
 
@@ -61,8 +74,9 @@ class Limits:
         self._database = database
         self._now = now
         self._lock = threading.Lock()
+        self._sharing = threading.Lock()  # one exchange at a time: a count must not be shared twice
         self._windows: OrderedDict[tuple[bytes, int, int], _Window] = OrderedDict()
-        self._bursts: OrderedDict[bytes, float] = OrderedDict()
+        self._bursts: OrderedDict[bytes, float] = OrderedDict()  # when a whole burst is free again
         self._dirty: set[tuple[bytes, int, int]] = set()
         if database is not None:
             threading.Thread(target=self._sync_for_ever, name="limits", daemon=True).start()
@@ -72,8 +86,8 @@ class Limits:
         message = b"\0".join(part.encode() if isinstance(part, str) else part for part in parts)
         return hmac.digest(self._secret, message, sha256)[:16]
 
-    def spend(self, wants: Sequence[Want], *, gathered: bool = False) -> Mapping[str, str]:
-        """Count a request under all its limits, or under none; returns the RateLimit fields for its answer.
+    def spend(self, wants: Sequence[Want], *, gathered: bool = False) -> Spent:
+        """Count a request under all its limits, or under none.
 
         gathered: it came about over some time and is handed in late, so how many come at once says nothing.
         Raises Problem (429) naming the limits that are used up: a request over its author's or its network's limit is
@@ -90,16 +104,33 @@ class Limits:
             if over:
                 raise _refusal(over, found, now)
             for want, window in found:
-                window.mine += want.cost
+                self._count(window, want.cost)
                 self._count_burst(want, now)
-                self._dirty.add(window.key)
-        return _fields(found, now)
+        return Spent(found, _fields(found, now))
+
+    def give_back(self, spent: Spent, *, bursts: bool) -> Mapping[str, str]:
+        """Undo a `spend`, once; returns the RateLimit fields as they are then.
+
+        bursts: it does not count as one of those that came at once, either. What was shared meanwhile is taken back
+        with the next exchange; a window that ended is left alone.
+        """
+        with self._lock:
+            for want, window in spent.counted:
+                if self._windows.get(window.key) is window:
+                    self._count(window, -want.cost)
+                if bursts:
+                    self._free_burst(want)
+            return _fields(spent.counted, self._now())
 
     def sync(self) -> None:
         """Add what was counted here to the shared windows, and learn what the others counted."""
+        with self._sharing:
+            self._share()
+
+    def _share(self) -> None:
         with self._lock:
             self._forget(self._now())
-            dirty = {key: window.mine for key in self._dirty if (window := self._windows.get(key)) and window.mine}
+            dirty = {key: window.mine for key in self._dirty if (window := self._windows.get(key))}
         if not dirty or self._database is None:
             return
         starts = {key: datetime.fromtimestamp(key[2], UTC) for key in dirty}
@@ -108,10 +139,8 @@ class Limits:
         with self._lock:
             for key, n in dirty.items():
                 if window := self._windows.get(key):
-                    window.mine -= n
                     window.shared = sums[key[0], starts[key]]
-                    if not window.mine:
-                        self._dirty.discard(key)
+                    self._count(window, -n)
 
     def _forget(self, now: float) -> None:
         """Drop from the old ends what no longer says anything: windows that ended, bursts that are free again."""
@@ -133,6 +162,14 @@ class Limits:
             except Exception:
                 _log.warning("limits_sync_failed", exc_info=True)
 
+    def _count(self, window: _Window, n: int) -> None:
+        """Add to what is not shared yet; less than nothing of it takes back what was shared."""
+        window.mine += n
+        if window.mine:
+            self._dirty.add(window.key)
+        else:
+            self._dirty.discard(window.key)
+
     def _window(self, want: Want, now: float) -> _Window:
         key = (self.key(want.name, want.who), want.seconds, int(now // want.seconds) * want.seconds)
         window = self._windows.get(key)
@@ -144,15 +181,19 @@ class Limits:
 
     def _bursts_over(self, want: Want, now: float) -> bool:
         """The generic cell rate algorithm (ITU-T I.371): four times the window's rate, after a free burst."""
-        return self._bursts.get(self.key("burst", want.name, want.who), 0.0) > now
+        free_at = self._bursts.get(self.key("burst", want.name, want.who), 0.0)
+        return free_at - now > (want.burst - 1) * want.each
 
     def _count_burst(self, want: Want, now: float) -> None:
         key = self.key("burst", want.name, want.who)
-        each = want.seconds / want.count / 4
-        free_from = max(self._bursts.pop(key, 0.0), now - (want.burst - 1) * each)
-        self._bursts[key] = free_from + want.cost * each
+        self._bursts[key] = max(self._bursts.pop(key, 0.0), now) + want.cost * want.each
         while len(self._bursts) > MOST_KEYS:
             self._bursts.popitem(last=False)
+
+    def _free_burst(self, want: Want) -> None:
+        key = self.key("burst", want.name, want.who)
+        if key in self._bursts:
+            self._bursts[key] -= want.cost * want.each
 
 
 def _refusal(over: Sequence[Want], found: Sequence[tuple[Want, _Window]], now: float) -> Problem:

@@ -102,7 +102,7 @@ def count_visit() -> Mapping[str, str]:
     """Count this request under the visitor's limit; the RateLimit fields for its answer. Raises Problem."""
     parts = services()
     wants: list[Want] = [visitor(parts)]
-    return parts.limits.spend(wants)
+    return parts.limits.spend(wants).fields
 
 
 # Errors --------------------------------------------------------------------------------------------------------------

@@ -70,6 +70,9 @@ def load(schema: Schema, data: Any) -> Any:
 def query(schema: Schema, request: Request) -> Any:
     """What `schema` makes of the query parameters; a list field collects repeated ones. Raises Problem."""
     lists = {name for name, field in schema.fields.items() if hasattr(field, "inner")}
+    twice = [name for name in schema.fields if name not in lists and len(request.args.getlist(name)) > 1]
+    if twice:
+        raise problem_of(ValidationError(dict.fromkeys(twice, "stands twice: send it once")), "parameter")
     given = {
         name: request.args.getlist(name) if name in lists else request.args[name]
         for name in schema.fields
@@ -88,7 +91,7 @@ def problem_of(error: ValidationError, place: str) -> Problem:
         {"detail": detail, place: _pointer(path) if place == "pointer" else str(path[0]), "code": _code(detail)}
         for path, detail in found
     ]
-    first = f"{'.'.join(_printable(str(part)) for part in found[0][0]) or 'The request'} {found[0][1]}"
+    first = f"{_subject(found[0][0])} {found[0][1]}"
     rest = f" ({len(found) - 1} more in errors)" if len(found) > 1 else ""
     return Problem("validation-error", first.rstrip(".") + "." + rest, errors)
 
@@ -103,6 +106,11 @@ def _flatten(messages: Any, path: tuple[Any, ...]) -> Any:
             yield from _flatten(message, path)
         else:
             yield path, str(message)
+
+
+def _subject(path: tuple[Any, ...]) -> str:
+    """What an error is about, as a sentence begins with it; a name of no length stands in quotes."""
+    return ".".join(_printable(str(part)) or '""' for part in path) if path else "The request"
 
 
 def _pointer(path: tuple[Any, ...]) -> str:

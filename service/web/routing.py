@@ -13,9 +13,9 @@ from flask import Blueprint, Response, current_app, json, request
 from marshmallow import Schema
 
 from service.domain.contact import network_prefix
-from service.web import auth, reading
+from service.web import auth, cors, reading
 from service.web.auth import Caller, Right
-from service.web.errors import Problem
+from service.web.errors import Problem, with_headers
 from service.web.limits import Want
 from service.web.services import Services
 
@@ -129,25 +129,50 @@ def client_prefix() -> str:
 def _served(operation: Operation) -> Callable[..., Response]:
     def serve(**path: UUID | str) -> Response:
         parts = services()
-        ids: dict[str, Any] = {name: _named(value) for name, value in path.items()}
-        visiting = visitor(parts)
         try:
-            caller = parts.gate.admit(operation.right, _bearer(operation), _comment(ids))
-        except Problem as problem:
-            if problem.kind == "unauthorized":
-                parts.limits.spend([visiting])  # guessing tokens is counted
-            raise
-        fields = parts.limits.spend([visiting]) if caller.token is None else {}
-        query = None if operation.query is None else reading.query(operation.query, request)
-        raw = reading.body(request, operation.most) if operation.body is not None else b""
-        body = None if operation.body is None else reading.load(operation.body, reading.parse(raw))
-        answer = operation.view(Call(parts, caller, body, query, raw, fields), **ids)
-        if isinstance(answer, Response):
-            answer.headers.extend(fields)
-            return answer
-        return _response(operation, answer, fields)
+            ids: dict[str, Any] = {name: _named(value) for name, value in path.items()}
+            caller, fields = _admitted(operation, parts, ids)
+        except Exception as error:
+            raise _readable(operation, parts, error, {}) from None
+        try:
+            return _answered(operation, parts, caller, fields, ids)
+        except Exception as error:
+            raise _readable(operation, parts, error, fields) from None
 
     return serve
+
+
+def _admitted(operation: Operation, parts: Services, ids: Mapping[str, Any]) -> tuple[Caller, Mapping[str, str]]:
+    """Who calls, and the RateLimit fields of a caller without a key. Raises Problem."""
+    visiting = visitor(parts)
+    try:
+        caller = parts.gate.admit(operation.right, _bearer(operation), _comment(ids))
+    except Problem as problem:
+        if problem.kind != "unauthorized":
+            raise
+        raise with_headers(problem, parts.limits.spend([visiting]).fields) from None  # guessing tokens is counted
+    return caller, parts.limits.spend([visiting]).fields if caller.token is None else {}
+
+
+def _answered(
+    operation: Operation, parts: Services, caller: Caller, fields: Mapping[str, str], ids: Mapping[str, Any]
+) -> Response:
+    query = None if operation.query is None else reading.query(operation.query, request)
+    raw = reading.body(request, operation.most) if operation.body is not None else b""
+    body = None if operation.body is None else reading.load(operation.body, reading.parse(raw))
+    answer = operation.view(Call(parts, caller, body, query, raw, fields), **ids)
+    if isinstance(answer, Response):
+        answer.headers.extend(fields)
+        return answer
+    return _response(operation, answer, fields)
+
+
+def _readable(operation: Operation, parts: Services, error: Exception, fields: Mapping[str, str]) -> Problem:
+    """The problem of an error, which pages may read where they may read the answer itself."""
+    if operation.right not in (Right.PUBLIC, Right.PUBLIC_OR_READ):
+        return with_headers(error, fields)
+    site = parts.gate.known_site(request.args.get("site", ""))
+    return with_headers(error, {**fields, **(cors.fields(site) if site else {})})
 
 
 def _response(operation: Operation, answer: Answer, fields: Mapping[str, str]) -> Response:

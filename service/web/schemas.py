@@ -8,6 +8,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, missing, validat
 
 from service.domain.lifecycle import State
 from service.domain.reasons import LABELS, REVIEW_REASONS, Reason
+from service.domain.urls import origin
 from service.web.fields import (
     ORIGIN,
     Address,
@@ -17,6 +18,7 @@ from service.web.fields import (
     Flag,
     Id,
     Items,
+    Key,
     Language,
     Messages,
     Optional,
@@ -59,9 +61,9 @@ class Incoming(Schema):
 class Place(Incoming):
     """The page that is commented on: by a key of yours, by its URL, or both."""
 
-    key = Optional(most=KEY_MOST, metadata={"description": "Your own id of the page; it decides when both are given"})
+    key = Key(most=KEY_MOST, metadata={"description": "Your own id of the page; it decides when both are given"})
     url = Url(metadata={"description": "The page's URL, without fragment and tracking parameters"})
-    title = Optional(most=TITLE_MOST, metadata={"description": "Kept when the thread is new"})
+    title = Optional(most=TITLE_MOST, metadata={"description": "Kept where the thread has none yet"})
     shape: ClassVar[Mapping[str, Any]] = {
         "anyOf": [
             {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}} for name in ("key", "url")
@@ -138,7 +140,7 @@ class Revision(Incoming):
     @validates_schema(pass_original=True)
     def _some(self, data: dict[str, Any], original: dict[str, Any], **_: Any) -> None:
         if not original:
-            raise ValidationError("give at least one of name, body, website")
+            raise ValidationError("must hold at least one of name, body and website")
 
 
 class ThreadChange(Incoming):
@@ -151,7 +153,7 @@ class ThreadChange(Incoming):
     @validates_schema
     def _some(self, data: dict[str, Any], **_: Any) -> None:
         if not data:
-            raise ValidationError("give closed, title, or both")
+            raise ValidationError("must hold closed, title, or both")
 
 
 class Review(Incoming):
@@ -204,16 +206,16 @@ class SiteName(fields.String):
 
 
 class Origin(Text):
-    """Scheme, host and port of a website."""
+    """Scheme, host and port of a website; kept as browsers name it."""
 
     def __init__(self) -> None:
         super().__init__(least=1, most=300, metadata={"pattern": f"^{ORIGIN}$", "examples": ["https://blog.example"]})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        origin = super()._deserialize(value, attr, data, **kwargs)
-        if not re.fullmatch(ORIGIN, origin):
+        given = super()._deserialize(value, attr, data, **kwargs)
+        if not re.fullmatch(ORIGIN, given):
             raise ValidationError("must be an origin, such as https://blog.example")
-        return origin.lower()
+        return origin(given)
 
 
 class NewSite(Incoming):
@@ -252,8 +254,19 @@ class NewModerator(Incoming):
     """A moderator's token: what it may do in which sites; a site of null means every site."""
 
     name = Text(least=1, most=NAME_MOST, required=True)
-    rights = Items(fields.Nested(Right), least=1, most=100, required=True)
+    rights = Items(
+        fields.Nested(Right), least=1, most=100, required=True, metadata={"description": "Each site once, else 422"}
+    )
     expires_in_days = Whole(1, 3650, allow_none=True, load_default=None)
+
+    @validates_schema
+    def _each_once(self, data: dict[str, Any], **_: Any) -> None:
+        named = [right["site"] for right in data["rights"]]
+        again = [number for number, site in enumerate(named) if site in named[:number]]
+        if again:
+            raise ValidationError(
+                {"rights": {number: {"site": ["stands twice: name each site once"]} for number in again}}
+            )
 
 
 class Threshold(Incoming):

@@ -1,5 +1,7 @@
 -- A thread that began with its key alone gains its URL from the first comment that brings both, as one that began with
--- its URL gains its key. Same parameters as before: the release before this one may go on calling it.
+-- its URL gains its key; one without a title gains it from the first comment that brings one. Equal comments without a
+-- key of their own wait for each other, so that one of them is taken.
+-- Same parameters as before: the release before this one may go on calling it.
 
 SET LOCAL lock_timeout = '2s';
 SET LOCAL statement_timeout = '30s';
@@ -42,9 +44,12 @@ BEGIN
         WHEN above.state <> 'published' THEN 'parent_not_published'
         WHEN above.depth >= 63 THEN 'too_deep'
     END;
-    IF refused IS NULL AND p_key IS NULL
-       AND contacts.posted(p_site, at_thread.thread_id, p_author, p_digest, now() - p_duplicate_window) THEN
-        refused := 'duplicate';
+    IF refused IS NULL AND p_key IS NULL THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended(
+            concat_ws(' ', p_site, at_thread.thread_id, encode(p_author, 'hex'), encode(p_digest, 'hex')), 0));
+        IF contacts.posted(p_site, at_thread.thread_id, p_author, p_digest, now() - p_duplicate_window) THEN
+            refused := 'duplicate';
+        END IF;
     END IF;
     IF refused IS NOT NULL THEN
         IF p_key IS NOT NULL THEN
@@ -74,6 +79,10 @@ BEGIN
         EXCEPTION WHEN unique_violation THEN
             NULL;  -- another thread was given this URL in this moment, and keeps it
         END;
+    END IF;
+    IF p_thread_title IS NOT NULL THEN
+        UPDATE comity.thread t SET title = p_thread_title, version = version + 1, changed_at = now()
+        WHERE t.id = at_thread.thread_id AND t.title IS NULL;
     END IF;
     INSERT INTO comity.comment (
         id, site_id, thread_id, parent_id, root_id, depth, name, body, website, digest, author_prefix, user_agent,

@@ -1,7 +1,7 @@
 """Submitting comments and what their author may do with them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,18 +13,23 @@ from service.domain import text
 from service.domain.reasons import PUBLIC_WORDS, Reason
 from service.domain.submission import Submission
 from service.store import comments
-from service.store.comments import Refused, RequestKey, Revision, Seen
-from service.store.database import Busy
+from service.store.comments import Accepted, Conflict, Refused, RequestKey, Revision, Seen
+from service.store.database import Busy, Connection
 from service.store.sites import Site
 from service.web import schemas
 from service.web.auth import Right
-from service.web.errors import Problem, invalid
+from service.web.errors import Problem, with_headers
 from service.web.intake import accept_limits, site_limit, submission
+from service.web.limits import Spent
 from service.web.reading import problem_of
 from service.web.routing import BATCH_BYTES, Answer, Call, Routes
 from service.web.services import Services
 
 routes = Routes("comments")
+
+CHANGE_TRIES = 5  # how often an author's change looks again at a comment that changed meanwhile
+#: A batch's comments; a problem stands for one that is not to be stored.
+Items = Sequence[Submission | Problem]
 
 _KEY = re.compile(r'"([\x20\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e][\x20-\x7e]{0,254})', re.ASCII)
 
@@ -65,8 +70,7 @@ def submit_comment(call: Call) -> Answer:
     site = _site(call)
     key = request_key(call.services, "POST /v1/comments", call.raw)
     taken = submission(call.services, site, call.body)
-    fields = call.services.limits.spend(accept_limits(call.services, site, taken))
-    accepted = store(call.services, taken, key)
+    accepted, fields = take(call.services, site, taken, key)
     headers = {**fields, **({"Idempotent-Replayed": "true"} if accepted.replayed else {})}
     return Answer(_accepted(call.services, accepted.id), 202, headers)
 
@@ -80,20 +84,9 @@ def submit_batch(call: Call) -> Answer:
     """Submit up to 100 comments; each gets an answer of its own, in order."""
     site = _site(call)
     key = request_key(call.services, "POST /v1/comments/batch", call.raw)
-    read = _within_limits(call.services, site, [_read_item(call.services, site, one) for one in call.body["comments"]])
-    fields = call.services.limits.spend([site_limit(call.services, site, cost=0)], gathered=True)
-    try:
-        with call.services.database.transaction() as connection:
-            outcomes, replayed = comments.submit_batch(
-                connection, site.id, [item.kind if isinstance(item, Problem) else item for item in read], key
-            )
-    except Refused as refused:
-        raise refusal(refused) from None
-    except Busy:
-        if key is None:
-            raise
-        raise _in_progress() from None
-    call.services.ring()
+    items = [_read_item(call.services, site, one) for one in call.body["comments"]]
+    read, outcomes, replayed = _take_batch(call.services, site, items, key)
+    fields = call.services.limits.spend([site_limit(call.services, site, cost=0)], gathered=True).fields
     results = [_result(call.services, outcome, item) for outcome, item in zip(outcomes, read, strict=True)]
     return Answer({"results": results}, 200, {**fields, **({"Idempotent-Replayed": "true"} if replayed else {})})
 
@@ -112,15 +105,18 @@ def comment_status(call: Call, comment_id: UUID) -> Answer:
 )  # fmt: skip
 def edit_comment(call: Call, comment_id: UUID) -> Answer:
     """Change a comment for its author; it is judged anew, and until then readers see the old text."""
-    seen = _see(call, comment_id)
     revision = Revision(
         name=call.body.get("name"),
         body=call.body.get("body"),
         website=(call.body["website"] or "") if "website" in call.body else None,
         digest=text.digest(call.body["body"]) if "body" in call.body else None,
     )
-    with call.services.database.transaction() as connection:
-        comments.edit(connection, seen, revision, call.caller.token_id)
+    token_id = call.caller.token_id
+    try:
+        _change(call, comment_id, lambda connection, seen: comments.edit(connection, seen, revision, token_id))
+    except Refused:
+        detail = "This thread is closed: it takes no changes of comments. Open it first."
+        raise Problem("conflict", detail, [{"detail": detail, "code": "thread_closed"}]) from None
     call.services.ring()
     return Answer(_status(_see(call, comment_id)), 202)
 
@@ -131,14 +127,44 @@ def edit_comment(call: Call, comment_id: UUID) -> Answer:
 )  # fmt: skip
 def withdraw_comment(call: Call, comment_id: UUID) -> Answer:
     """Take a comment back for its author."""
-    seen = _see(call, comment_id)
-    with call.services.database.transaction() as connection:
-        comments.withdraw(connection, seen, call.caller.token_id)
+    token_id = call.caller.token_id
+    _change(call, comment_id, lambda connection, seen: comments.withdraw(connection, seen, token_id))
     return Answer(_status(_see(call, comment_id)))
 
 
-def store(services: Services, taken: Submission, key: RequestKey | None) -> comments.Accepted:
-    """Store a submission and ring. Raises Problem with nothing stored."""
+def take(
+    services: Services, site: Site, taken: Submission, key: RequestKey | None
+) -> tuple[Accepted, Mapping[str, str]]:
+    """Count a submission, store it and ring; what was accepted, and the RateLimit fields.
+
+    A retry of what was accepted costs nothing and is never held up. What is not stored counts only as one of those
+    that came at once. Raises Problem with nothing stored.
+    """
+    limits = services.limits
+    try:
+        spent = limits.spend(accept_limits(services, site, taken))
+    except Problem:
+        first = _answered(services, site, key)
+        if not first:
+            raise
+        return Accepted(UUID(first[0]), replayed=True), {}
+    try:
+        accepted = _store(services, taken, key)
+    except Exception as error:
+        fields = limits.give_back(spent, bursts=False)
+        raise with_headers(error, fields) from None
+    return accepted, limits.give_back(spent, bursts=True) if accepted.replayed else spent.fields
+
+
+def _answered(services: Services, site: Site, key: RequestKey | None) -> list[str] | None:
+    """The outcomes of the first request with this key and body; None when there was none."""
+    if key is None:
+        return None
+    with services.database.connection() as connection:
+        return comments.answered(connection, site.id, key)
+
+
+def _store(services: Services, taken: Submission, key: RequestKey | None) -> Accepted:
     try:
         with services.database.connection() as connection:
             accepted = comments.submit(connection, taken, key)
@@ -189,6 +215,21 @@ def _site(call: Call) -> Site:
     return call.caller.site
 
 
+def _change(call: Call, comment_id: UUID, change: Callable[[Connection, Seen], object]) -> None:
+    """Change a comment as it stands. The author named no version: when a verdict came in between, look again.
+
+    Raises Conflict when that happened again and again, and whatever `change` raises.
+    """
+    for left in reversed(range(CHANGE_TRIES)):
+        try:
+            with call.services.database.transaction() as connection:
+                change(connection, comments.see(connection, comment_id, call.caller.sites))
+            return
+        except Conflict:
+            if not left:
+                raise
+
+
 def _see(call: Call, comment_id: UUID) -> Seen:
     with call.services.database.connection() as connection:
         return comments.see(connection, comment_id, None if call.caller.by_status_token else call.caller.sites)
@@ -218,7 +259,8 @@ def _accepted(services: Services, comment_id: UUID) -> dict[str, Any]:
 
 def _read_item(services: Services, site: Site, item: Any) -> Submission | Problem:
     if not isinstance(item, Mapping):
-        return invalid("must be an object", "#", "type")
+        errors = [{"detail": "must be an object", "pointer": "#", "code": "type"}]
+        return Problem("validation-error", "The comment must be an object.", errors)
     try:
         return submission(services, site, schemas.Submission().load(item))
     except ValidationError as error:
@@ -243,25 +285,69 @@ def _item_problem(word: str, item: Submission | Problem) -> Problem:
     return Problem(word, "This comment was not taken the first time. Send it again in another batch.")
 
 
-def _within_limits(
-    services: Services, site: Site, read: Sequence[Submission | Problem]
-) -> Sequence[Submission | Problem]:
+def _take_batch(
+    services: Services, site: Site, read: Items, key: RequestKey | None
+) -> tuple[Items, Sequence[str], bool]:
+    """Count a batch, store it and ring: its items, an outcome for each, and whether they are replayed.
+
+    As in `take`, a retry costs nothing and is never held up. Items the store refuses stay counted: a batch may come at
+    once, so its windows are all that bounds it. Raises Problem with nothing stored.
+    """
+    try:
+        kept, spent = _within_limits(services, site, read)
+    except Problem:
+        first = _answered(services, site, key)
+        if not first:
+            raise
+        return read, first, True
+    try:
+        outcomes, replayed = _store_batch(services, site, kept, key)
+    except Exception:
+        _give_back(services, spent)
+        raise
+    if replayed:
+        _give_back(services, spent)
+    return kept, outcomes, replayed
+
+
+def _store_batch(services: Services, site: Site, kept: Items, key: RequestKey | None) -> tuple[Sequence[str], bool]:
+    words = [item.kind if isinstance(item, Problem) else item for item in kept]
+    try:
+        with services.database.transaction() as connection:
+            stored = comments.submit_batch(connection, site.id, words, key)
+    except Refused as refused:
+        raise refusal(refused) from None
+    except Busy:
+        if key is None:
+            raise
+        raise _in_progress() from None
+    services.ring()
+    return stored
+
+
+def _give_back(services: Services, spent: Sequence[Spent]) -> None:
+    for one in spent:
+        services.limits.give_back(one, bursts=True)
+
+
+def _within_limits(services: Services, site: Site, read: Items) -> tuple[Items, Sequence[Spent]]:
     """`read` with a problem in place of each comment over a limit: its author or network holds up nobody else's.
 
-    Raises Problem (429) when that leaves no comment at all.
+    With what the others were counted as. Raises Problem (429) when that leaves no comment at all.
     """
     kept: list[Submission | Problem] = []
+    spent: list[Spent] = []
     over: Problem | None = None
     for item in read:
         try:
             if isinstance(item, Submission):
-                services.limits.spend(accept_limits(services, site, item), gathered=True)
+                spent.append(services.limits.spend(accept_limits(services, site, item), gathered=True))
             kept.append(item)
         except Problem as problem:
             kept.append(over := problem)
     if over is not None and not any(isinstance(item, Submission) for item in kept):
         raise over
-    return kept
+    return kept, spent
 
 
 def _in_progress() -> Problem:

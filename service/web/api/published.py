@@ -16,7 +16,7 @@ from service.store import public, threads
 from service.store.public import Changed, Shown
 from service.store.sites import Site
 from service.store.threads import Thread
-from service.web import paging, schemas
+from service.web import cors, paging, schemas
 from service.web.api.comments import reason_words
 from service.web.auth import Right
 from service.web.errors import Problem
@@ -44,13 +44,12 @@ def list_comments(call: Call) -> Answer:
         return _changes(call)
     site = _site(call)
     thread = _thread(call, site)
-    headers = {"Cache-Control": PAGE_CACHE, **_cors(site)}
+    headers = {"Cache-Control": PAGE_CACHE, **cors.fields(site)}
     if thread is None:
         paging.place(call.services.keys, "no thread", call.query["cursor"])  # no cursor is of this list
         return _unchanged('"none"', headers) or Answer(_empty(), 200, {**headers, "ETag": '"none"'})
-    etag = _etag(thread, call.query)
-    headers |= {"Last-Modified": http_date(thread.changed_at)}
-    return _unchanged(etag, headers) or _page(call, thread, headers)
+    held = {**headers, "Last-Modified": http_date(thread.changed_at)}
+    return _unchanged(_etag(thread, call.query), held) or _page(call, thread, headers)
 
 
 @routes.add(
@@ -65,7 +64,7 @@ def count_comments(call: Call) -> Answer:
         found = threads.counts(connection, site.id, call.query["thread_key"], list(urls.values()))
     data = {"urls": {url: found["urls"][page] for url, page in urls.items()}, "thread_keys": found["keys"]}
     etag = '"' + sha256(repr(sorted(data.items())).encode()).hexdigest()[:20] + '"'
-    headers = {"Cache-Control": COUNT_CACHE, "ETag": etag, **_cors(site)}
+    headers = {"Cache-Control": COUNT_CACHE, "ETag": etag, **cors.fields(site)}
     return _unchanged(etag, headers) or Answer(data, 200, headers)
 
 
@@ -112,6 +111,7 @@ def nested(comments: Sequence[Shown]) -> list[dict[str, Any]]:
 
 
 def _page(call: Call, thread: Thread, headers: dict[str, str]) -> Answer:
+    """A page of the thread's comments; all that it says of the thread is of the moment of its comments."""
     read = public.trees if call.query["view"] == "tree" else public.flat
     listing = f"published {thread.id} {call.query['view']} {call.query['order']}"
     after = paging.place(call.services.keys, listing, call.query["cursor"])
@@ -122,13 +122,13 @@ def _page(call: Call, thread: Thread, headers: dict[str, str]) -> Answer:
     )
     next_cursor = paging.cursor(call.services.keys, listing, page.after)
     data = {
-        "thread": {**thread_view(thread), "published": page.published},
+        "thread": thread_view(page.thread),
         "comments": shown,
         "next_cursor": next_cursor,
         "truncated": page.truncated,
     }
-    etag = _etag(thread, call.query, page.version)
-    return Answer(data, 200, {**headers, "ETag": etag, **paging.links(next_cursor)})
+    named = {"ETag": _etag(page.thread, call.query), "Last-Modified": http_date(page.thread.changed_at)}
+    return Answer(data, 200, {**headers, **named, **paging.links(next_cursor)})
 
 
 def thread_view(thread: Thread) -> dict[str, Any]:
@@ -178,33 +178,32 @@ def _change(changed: Changed) -> dict[str, Any]:
 
 def _site(call: Call) -> Site:
     if "site" not in call.query:
-        detail = "is missing: name the site"
-        raise Problem("not-found", f"site {detail}.", [{"detail": detail, "parameter": "site", "code": "required"}])
+        raise _missing("site", "is missing: name the site")
     return call.services.gate.site(call.query["site"])
 
 
 def _thread(call: Call, site: Site) -> Thread | None:
     key, url = call.query.get("thread_key"), call.query["url"]
     if key is None and url is None:
-        detail = "is missing: name the page by thread_key or url"
-        raise Problem(
-            "not-found",
-            f"thread_key {detail}.",
-            [{"detail": detail, "parameter": "thread_key", "code": "required"}],
-        )
+        raise _missing("thread_key", "is missing: name the page by thread_key or url")
     with call.services.database.connection() as connection:
         return threads.find(connection, site.id, key, page_url(url) if url else None)
+
+
+def _missing(parameter: str, detail: str) -> Problem:
+    errors = [{"detail": detail, "parameter": parameter, "code": "required"}]
+    return Problem("validation-error", f"{parameter} {detail}.", errors)
 
 
 def _empty() -> dict[str, Any]:
     return {"thread": None, "comments": [], "next_cursor": None, "truncated": False}
 
 
-def _etag(thread: Thread, query: dict[str, Any], version: int | None = None) -> str:
+def _etag(thread: Thread, query: dict[str, Any]) -> str:
     """Names these bytes: the thread at a version, the part asked for, and the form of the answer."""
     part = (query["view"], query["order"], query["limit"], query["cursor"])
     digest = sha256(repr((FORM, thread.id, part)).encode()).hexdigest()[:16]
-    return f'"{thread.version if version is None else version}-{digest}"'
+    return f'"{thread.version}-{digest}"'
 
 
 def _unchanged(etag: str, headers: dict[str, str]) -> Answer | None:
@@ -212,14 +211,3 @@ def _unchanged(etag: str, headers: dict[str, str]) -> Answer | None:
     if not request.if_none_match or not request.if_none_match.contains_weak(etag.strip('"')):
         return None
     return Answer(None, 304, {**headers, "ETag": etag})
-
-
-def _cors(site: Site) -> dict[str, str]:
-    """Pages of the site's own origins may read the answer in a browser; the answer varies where there are any."""
-    if not site.origins:
-        return {}
-    asking = request.headers.get("Origin")
-    if asking not in site.origins:
-        return {"Vary": "Origin"}
-    exposed = "ETag, Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
-    return {"Vary": "Origin", "Access-Control-Allow-Origin": asking, "Access-Control-Expose-Headers": exposed}

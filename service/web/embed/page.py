@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from service.domain.ids import new_id
 from service.domain.submission import Submission
 from service.web import origins, pages
-from service.web.api.comments import store
+from service.web.api.comments import take
 from service.web.api.published import PAGE_CACHE
 from service.web.embed import form, reading, receipt
 from service.web.embed.discussion import Discussion, find
@@ -46,8 +46,7 @@ def post() -> Response:
     posted = form.read(parts, discussion, given, request)
     try:
         taken = form.taken(parts, discussion, posted)
-        fields = parts.limits.spend(accept_limits(parts, discussion.site, taken))
-        comment_id = _store(parts, taken, posted)
+        comment_id, fields = _take(parts, discussion, taken, posted)
     except Problem as problem:
         again = form.refused(posted.form, problem)
         return _page(parts, discussion, again, problem.status, problem.headers or {})
@@ -55,9 +54,12 @@ def post() -> Response:
     return pages.see_other(f"{place}#posted", fields)
 
 
-def _store(parts: Services, taken: Submission, posted: Posted) -> UUID:
-    """The stored comment's id; for what a program filled in, one that names nothing."""
-    return new_id() if posted.trapped else store(parts, taken, posted.key).id
+def _take(parts: Services, discussion: Discussion, taken: Submission, posted: Posted) -> tuple[UUID, Mapping[str, str]]:
+    """The stored comment's id, for what a program filled in one that names nothing; and the RateLimit fields."""
+    if posted.trapped:
+        return new_id(), parts.limits.spend(accept_limits(parts, discussion.site, taken)).fields
+    accepted, fields = take(parts, discussion.site, taken, posted.key)
+    return accepted.id, fields
 
 
 def _page(parts: Services, discussion: Discussion, filled: Form, status: int, headers: Mapping[str, str]) -> Response:

@@ -64,14 +64,16 @@ def read(services: Services, discussion: Discussion, given: Mapping[str, str]) -
     has_next, has_previous = (True, more) if backwards else (more, start is not None)
     order = {"order": "newest" if newest else None, "view": "flat" if flat else None}
 
-    def link(name: str, tree: Sequence[Shown]) -> str:
-        return discussion.link(**order, **{name: paging.cursor(services.keys, listing, _place(tree))}) + "#comments"
+    def link(name: str, tree: int) -> str | None:
+        place = _place(trees[tree]) if trees else found.after  # a cut tree may show nothing of itself
+        cursor = paging.cursor(services.keys, listing, place)
+        return cursor and discussion.link(**order, **{name: cursor}) + "#comments"
 
-    following = link("after", trees[-1]) if trees and has_next else None
-    previous = link("before", trees[0]) if trees and has_previous else None
+    following = link("after", -1) if has_next else None
+    previous = link("before", 0) if has_previous else None
     older, newer = (following, previous) if newest else (previous, following)
     shown = [_for_page(root) for tree in trees for root in nested(tree)]
-    return Comments(shown, found.published, newest, flat, found.truncated, older, newer)
+    return Comments(shown, found.thread.published, newest, flat, found.truncated, older, newer)
 
 
 def answered(services: Services, discussion: Discussion, comment_id: UUID | None) -> Mapping[str, Any] | None:

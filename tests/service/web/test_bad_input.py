@@ -49,7 +49,7 @@ ADDRESSES = [
     "Ann <ann@leak.example>", "ann@[127.0.0.1]", "ann@-leak.example", "ann.@leak.example", ".ann@leak.example",
     "ann@leak.example\x00", "\ud800ann@leak.example", "ann@leak.exam\u202eple", "mailto:ann@leak.example",
     "ann\r\nBcc: bob@leak.example", f"a@{'b' * 64}.example", f"a@{'b.' * 126}example",
-    "ann@localhost", "ann@leak.1", "ann@leak.example.", '"ann"@leak.example', "ann@le\u00adak.example",
+    f"{'a' * 65}@leak.example", "ann@localhost", "ann@leak.1", "ann@leak.example.", '"ann"@leak.example', "ann@le\u00adak.example",
 ]  # fmt: skip
 
 URLS = [
@@ -72,7 +72,7 @@ MEMBERS: list[tuple[str, list[Any], str]] = [
     ("thread", [..., None, "bad", 5, ["bad"], {}, {"key": ""}, {"key": None, "url": None}, {"title": "x"}], "#/thread"),
     ("parent_id", [5, True, "", "x", [], f"{{{UNKNOWN}}}", UNKNOWN.replace("-", ""), f"urn:uuid:{UNKNOWN}", UNKNOWN + "\n"], "#/parent_id"),
     ("website", [5, True, [], "https://ann.example/" + "x" * 300, *URLS], "#/website"),
-    ("author_ip", [5, "", "x", "1.2.3", "1.2.3.4.5", "1.2.3.4/24", "256.1.1.1", "01.2.3.4", "::g", "1.2.3.4 ", [], 16909060], "#/author_ip"),
+    ("author_ip", [5, " ", "x", "1.2.3", "1.2.3.4.5", "1.2.3.4/24", "256.1.1.1", "01.2.3.4", "::g", "1.2.3.4 ", [], 16909060], "#/author_ip"),
     ("user_agent", [5, [], "x" * 513, "a\nb"], "#/user_agent"),
     ("referrer", [5, [], "x" * 2049, "a\r\nb: c"], "#/referrer"),
     ("language", [5, "e", "en-a-b-c-d-e", "en_US", "en US", "é", "-en", "en-", "123"], "#/language"),
@@ -154,6 +154,7 @@ def test_unsound_characters_in_a_thread_are_refused(target: World, name: str, ch
     ("thread", "place"),
     [
         ({"key": "x" * 256}, "#/thread/key"),
+        *[({"key": key, "url": "https://blog.example/"}, "#/thread/key") for key in (" ", "\u00a0\u2003")],
         ({"key": 5}, "#/thread/key"),
         *[({"url": url}, "#/thread/url") for url in URLS],
         ({"key": "bad", "url": "https://blog.example/" + "x" * 2048}, "#/thread/url"),
@@ -203,7 +204,7 @@ def test_the_ends_of_what_is_allowed_are_taken(target: World) -> None:
         {"name": "n" * 100}, {"name": "\U0001f600" * 100}, {"body": "b" * 20_000}, {"body": "\u4e2d" * 20_000}, {"body": "\U0001f600" * 16_000}, {"thread": thread},
         {"email": f"{'a' * 64}@{'b' * 60}.{'c' * 60}.{'d' * 59}.example"}, {"email": "ünï@exämple.org"},
         {"email": "o'hara+tag@leak.example"}, {"website": ""}, {"website": None}, {"parent_id": None}, {"language": ""},
-        {"author_ip": None}, {"user_agent": ""}, {"submitted_at": None}, {"submitted_at": "2026-01-01t00:00:00.123456789z"},
+        {"author_ip": None}, {"author_ip": ""}, {"user_agent": ""}, {"submitted_at": None}, {"submitted_at": "2026-01-01t00:00:00.123456789z"},
         {"submitted_at": "2026-01-01T00:00:00-23:59"}, {"body": "a\tb\nc\r\nd"}, {"website": "http://[2001:db8::1]:8080/x"},
         {"name": "a\u200bb"}, {"referrer": "android-app://x"},
     ]  # fmt: skip
@@ -485,12 +486,78 @@ def test_a_wrong_query_parameter_is_named(target: World, path: str, who: str, qu
         ({"thread_key": "bad"}, "site"),
         ({"site": "blog"}, "thread_key"),
         ({}, "site"),
-        ({**PAGE_QUERY, "cursor": "A" * 54}, "cursor"),
     ],
 )
-def test_a_list_that_is_not_named_is_not_found(target: World, query: dict[str, str], parameter: str) -> None:
-    """Without site or page, or from a place that is none of its own, there is no such list: 404, and what to name."""
-    problem(target.request("GET", "/v1/comments", query_string=query), "not-found", parameter)
+def test_a_list_must_be_named(target: World, query: dict[str, str], parameter: str) -> None:
+    """Without site or page: 422, and what to name."""
+    document = problem(target.request("GET", "/v1/comments", query_string=query), "validation-error", parameter)
+    assert [error["code"] for error in document["errors"]] == ["required"]
+
+
+def test_a_place_of_another_list_is_not_found(target: World) -> None:
+    """A well-formed cursor that is none of this list: 404."""
+    query = {**PAGE_QUERY, "cursor": "A" * 54}
+    problem(target.request("GET", "/v1/comments", query_string=query), "not-found", "cursor")
+
+
+@pytest.mark.parametrize(
+    ("path", "who", "query", "parameters"),
+    [
+        ("/v1/comments", "", "site=blog&site=other&thread_key=bad", ("site",)),
+        ("/v1/comments", "", "site=blog&thread_key=bad&thread_key=bad", ("thread_key",)),
+        ("/v1/comments", "", "site=blog&thread_key=bad&view=tree&limit=5&limit=6&view=flat", ("limit", "view")),
+        ("/v1/threads/counts", "", "site=blog&site=blog&url=a&url=b", ("site",)),
+        ("/v1/queue", "moderator", "order=oldest&order=newest", ("order",)),
+    ],
+)
+def test_a_parameter_that_stands_twice_is_named(
+    target: World, path: str, who: str, query: str, parameters: tuple[str, ...]
+) -> None:
+    """Which one would hold is not guessed: 422. Lists may repeat theirs, and unknown ones are ignored."""
+    token = target.moderator_token if who else None
+    problem(target.request("GET", f"{path}?{query}", token), "validation-error", *parameters)
+    lists = target.request("GET", "/v1/threads/counts?site=blog&url=a&url=b&thread_key=a&thread_key=b&x=1&x=2")
+    assert lists.status_code == 200
+
+
+def test_a_site_stands_once_in_a_moderators_rights(target: World) -> None:
+    """The same site again, or every site again, is named; the last one does not silently win."""
+    for rights, places in (
+        ([{"site": "blog", "may": "viewer"}, {"site": "blog", "may": "lead"}], ["#/rights/1/site"]),
+        ([{"may": "lead"}, {"site": "blog", "may": "lead"}, {"site": None, "may": "viewer"}], ["#/rights/2/site"]),
+    ):
+        body = {"name": "Twice", "rights": rights}
+        problem(target.request("POST", "/v1/moderators", target.admin_token, body), "validation-error", *places)
+    assert look(target, "SELECT count(*) FROM comity.token WHERE name = 'Twice'") == [(0,)]
+
+
+def test_details_are_sentences(target: World) -> None:
+    """What is said of the whole request, and of a member without a name, can be read."""
+    made, thread = target.read(thread_key="bad").json["comments"][0], target.read(thread_key="bad").json["thread"]
+    said = [
+        problem(answer, "validation-error", *places)["detail"]
+        for answer, places in (
+            (target.request("PATCH", f"/v1/comments/{made['id']}", target.secret_key, {}), ["#"]),
+            (target.request("PATCH", f"/v1/threads/{thread['id']}", target.secret_key, {}), ["#"]),
+            (target.request("POST", "/v1/comments", target.secret_key, with_(**{"": 1})), ["#/"]),
+            (
+                target.request("POST", "/v1/comments", target.secret_key, with_(thread={"key": "a", "": 1})),
+                ["#/thread/"],
+            ),
+            (target.request("POST", "/v1/comments", target.secret_key, with_(thread={})), ["#/thread"]),
+            (target.request("GET", "/v1/comments?site=blog&site=blog&thread_key=bad"), ["site"]),
+        )
+    ]
+    assert said == [
+        "The request must hold at least one of name, body and website.",
+        "The request must hold closed, title, or both.",
+        '"" is unknown here: leave it out.',
+        'thread."" is unknown here: leave it out.',
+        "thread needs a key or a url.",
+        "site stands twice: send it once.",
+    ]
+    batch = target.request("POST", "/v1/comments/batch", target.secret_key, {"comments": [5]}).json
+    assert batch["results"][0]["problem"]["detail"] == "The comment must be an object."
 
 
 def test_unknown_query_parameters_are_ignored(target: World) -> None:

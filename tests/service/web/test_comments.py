@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from service.domain.reasons import PUBLIC_WORDS, Reason
+from service.store import comments
 from tests.service.web.asking import bodies, problem
 from tests.world import World
 
@@ -227,6 +228,61 @@ def test_a_comment_edited_before_its_first_verdict_is_judged_once_with_the_new_t
     assert shared.status(made)["status"] == "published"
     actions = shared.rows("SELECT action FROM comity.decision WHERE comment_id = %s ORDER BY seq", made["id"])
     assert actions == [("edit",), ("publish",)]
+
+
+def test_scores_are_those_of_the_text_that_is_shown_with_them(world: World) -> None:
+    """After an edit a moderator sees no scores until there are some of the new text, and none if there never are."""
+    made = world.flagged()
+    assert world.review(made)["scores"]["toxicity"] == 0.8
+    edit(world, made, body="Other words.")
+    world.judge.model = None
+
+    for step in (lambda: None, world.settle):
+        step()
+        review = world.review(made)
+        assert (review["body"], review["model"], review["language"]) == ("Other words.", None, None)
+        assert set(review["scores"].values()) == {None}
+    listed = world.request("GET", "/v1/queue", world.moderator_token).json["comments"]
+    assert [set(one["scores"].values()) for one in listed] == [{None}]
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "status"), [("PATCH", {"body": "New words."}, "published"), ("DELETE", None, "withdrawn")]
+)
+def test_a_verdict_that_comes_in_between_is_no_conflict_for_the_author(
+    shared: World, page: str, monkeypatch: pytest.MonkeyPatch, method: str, body: Any, status: str
+) -> None:
+    """The worker decides after the route looked: it looks again, and the author's change is made."""
+    made, see = shared.submit(thread={"key": page}), comments.see
+
+    def look(*arguments: Any) -> comments.Seen:
+        seen = see(*arguments)
+        shared.settle()
+        return seen
+
+    monkeypatch.setattr(comments, "see", look)
+    answer = shared.request(method, f"/v1/comments/{made['id']}", shared.secret_key, body)
+    assert answer.status_code in (200, 202), answer.text
+    assert shared.status(made)["status"] == status
+    actors = shared.rows("SELECT actor FROM comity.decision WHERE comment_id = %s ORDER BY seq", made["id"])
+    assert actors[:2] == [("policy",), ("website",)]
+
+
+def test_an_author_is_told_of_a_comment_that_never_stands_still(
+    shared: World, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After five looks it is a conflict, and the comment is as the others left it."""
+    made, see = shared.published(thread={"key": page}), comments.see
+
+    def look(*arguments: Any) -> comments.Seen:
+        seen = see(*arguments)
+        shared.execute("UPDATE comity.comment SET version = version + 1 WHERE id = %s", made["id"])
+        return seen
+
+    monkeypatch.setattr(comments, "see", look)
+    answer = shared.request("PATCH", f"/v1/comments/{made['id']}", shared.secret_key, {"body": "New words."})
+    assert problem(answer, "conflict")["version"] == 2 + 5
+    assert shared.rows("SELECT version, content_version FROM comity.comment WHERE id = %s", made["id"]) == [(7, 1)]
 
 
 @pytest.mark.parametrize("empty", [None, ""])

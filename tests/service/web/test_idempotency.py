@@ -197,3 +197,20 @@ def test_a_request_whose_twin_still_runs_is_told_so(shared: World, page: str) ->
         assert answer.headers["Retry-After"] == "1"
         first.rollback()
     assert send(shared, key, body).status_code == 202
+
+
+def test_of_equal_comments_at_once_without_a_key_one_is_taken(shared: World, page: str) -> None:
+    """Six in a thread that is there, round after round: 202 once, 409 for the others; other texts do not wait."""
+    shared.submit(thread={"key": page})
+    for _ in range(8):
+        body, gate = shared.comment(thread={"key": page}), threading.Barrier(6)
+
+        def post(body: Any = body, gate: threading.Barrier = gate) -> int:
+            headers = {"Host": "127.0.0.1", "Authorization": f"Bearer {shared.secret_key}"}
+            client = shared.app.test_client()
+            gate.wait()
+            return client.post("/v1/comments", json=body, headers=headers).status_code
+
+        with ThreadPoolExecutor(6) as pool:
+            codes = sorted(future.result() for future in [pool.submit(post) for _ in range(6)])
+        assert codes == [202] + [409] * 5

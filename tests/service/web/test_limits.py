@@ -1,8 +1,11 @@
 """Rate limits: per author, network and site, in bursts and windows, and whom they hold up."""
 
 import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from service.app import create_app
 from service.settings import SETTINGS
+from service.store import hits
 from service.store.database import Unavailable
 from service.web.errors import Problem
 from service.web.limits import Limits, Want
@@ -212,6 +216,19 @@ def test_a_burst_is_bounded_and_recovers_with_time() -> None:
     assert [spent(limits, [want]) for _ in range(11)] == [True] * 10 + [False]
 
 
+def test_an_exchange_forgets_no_burst_that_is_partly_used() -> None:
+    """Slow requests, with exchanges between them, are bounded as quick ones are."""
+    clock = Clock()
+    limits = Limits(b"x" * 32, None, clock)
+    want = Want("author", b"ann", 8, DAY)
+    let_in = []
+    for _ in range(5):
+        let_in.append(spent(limits, [want]))
+        clock.at += 1
+        limits.sync()
+    assert let_in == [True] * 4 + [False]
+
+
 def test_what_was_gathered_over_time_has_no_burst() -> None:
     """A batch is held to the window alone."""
     limits = Limits(b"x" * 32, None, Clock())
@@ -286,3 +303,188 @@ def test_what_no_longer_says_anything_is_forgotten() -> None:
     clock[0] += 120
     limits.sync()
     assert (len(limits._windows), len(limits._bursts)) == (0, 0)
+
+
+# What is given back ---------------------------------------------------------------------------------------------------
+
+
+def again(world: World, body: dict[str, Any], key: str) -> TestResponse:
+    """The same comment under the same key."""
+    return world.request("POST", "/v1/comments", world.secret_key, body, headers={"Idempotency-Key": key})
+
+
+def left(answer: TestResponse, name: str) -> int:
+    """How many more the named limit lets in, by an answer's RateLimit field."""
+    found = re.search(rf'"{name}";r=(\d+);', answer.headers["RateLimit"])
+    assert found is not None
+    return int(found[1])
+
+
+def test_a_retry_costs_nothing_and_is_never_held_up(make_world: Any) -> None:
+    """The first answer comes as often as it is asked for, also when the limit is used up by others since."""
+    world = make_world(limit_author=(4, DAY))
+    body = world.comment()
+    answers = [again(world, body, "one") for _ in range(8)]
+    assert [answer.status_code for answer in answers] == [202] * 8
+    assert {left(answer, "author") for answer in answers} == {3}
+    assert [send(world, email=body["email"]).status_code for _ in range(4)] == [202] * 3 + [429]
+
+    last = again(world, body, "one")
+
+    assert (last.status_code, last.data, last.headers["Idempotent-Replayed"]) == (202, answers[0].data, "true")
+    problem(again(world, {**body, "body": "Other."}, "one"), "quota-exceeded")
+    problem(again(world, body, "two"), "quota-exceeded")
+
+
+def test_a_batch_sent_again_costs_nothing_and_is_never_held_up(make_world: Any) -> None:
+    """As for one comment; another batch waits."""
+    world = make_world(limit_author=(4, DAY), limit_site=(6, DAY))
+    batch = {"comments": [world.comment() for _ in range(4)]}
+
+    def post(body: Any, key: str) -> TestResponse:
+        headers = {"Idempotency-Key": key}
+        return world.request("POST", "/v1/comments/batch", world.secret_key, body, headers=headers)  # type: ignore[no-any-return]
+
+    first = post(batch, "one")
+    for _ in range(3):
+        answer = post(batch, "one")
+        assert (answer.json, answer.headers["Idempotent-Replayed"]) == (first.json, "true")
+        assert left(answer, "site") == 2
+    assert left(post({"comments": [world.comment(), world.comment()]}, "other"), "site") == 0
+    assert post(batch, "one").json == first.json
+    problem(post(batch, "two"), "quota-exceeded")
+    problem(post({"comments": batch["comments"][:1]}, "one"), "quota-exceeded")
+
+
+def test_twins_at_once_are_counted_as_one(make_world: Any) -> None:
+    """Twelve equal requests under one key, while the windows are being shared: one is counted."""
+    world = make_world(limit_author=(100, DAY))
+    limits = world.app.extensions["comity"].limits
+    body, gate = world.comment(), threading.Barrier(12)
+
+    def post(_: int) -> int:
+        headers = {"Host": "127.0.0.1", "Authorization": f"Bearer {world.secret_key}", "Idempotency-Key": "one"}
+        client = world.app.test_client()
+        gate.wait()
+        limits.sync()
+        status = client.post("/v1/comments", json=body, headers=headers).status_code
+        limits.sync()
+        return status
+
+    with ThreadPoolExecutor(12) as pool:
+        assert set(pool.map(post, range(12))) == {202}
+    limits.sync()
+    assert left(send(world, email=body["email"]), "author") == 98
+    assert world.rows("SELECT max(n) FROM contacts.hit") == [(1,)]
+
+
+@pytest.mark.parametrize("how", ["parent", "closed", "duplicate", "key"])
+def test_a_refused_comment_counts_only_as_one_that_came_at_once(make_world: Any, how: str) -> None:
+    """Author, network and site keep their windows; whoever tries without end is held up all the same."""
+    world = make_world(limit_author=(8, DAY), limit_prefix=(100, DAY), limit_site=(100, DAY))
+    world.published(thread={"key": "closed"})
+    thread = world.read(thread_key="closed").json["thread"]["id"]
+    world.request("PATCH", f"/v1/threads/{thread}", world.secret_key, {"closed": True})
+    address = world.comment()["email"]
+    body = world.comment(email=address, author_ip="203.0.113.9")
+    first = again(world, body, "one") if how in ("duplicate", "key") else None
+    members = {
+        "parent": {"parent_id": str(uuid4())}, "closed": {"thread": {"key": "closed"}}, "duplicate": {},
+        "key": {"name": "Bob"},
+    }[how]  # fmt: skip
+    counted = 0 if first is None else 1
+
+    for _ in range(4 - counted):
+        refused = {**body, **members}
+        answer = (
+            again(world, refused, "one")
+            if how == "key"
+            else world.request("POST", "/v1/comments", world.secret_key, refused)
+        )
+        problem(answer, *{"key": ["idempotency-key-reused"], "parent": ["conflict", "#/parent_id"],
+                          "closed": ["conflict", "#/thread"], "duplicate": ["conflict", "#/body"]}[how])  # fmt: skip
+        assert (left(answer, "author"), left(answer, "prefix"), left(answer, "site")) == (
+            8 - counted, 100 - counted, 99 - counted,
+        )  # fmt: skip
+
+    held = send(world, email=address)
+    assert problem(held, "quota-exceeded")["violated-policies"] == ["author"]
+    assert (held.headers["Retry-After"], left(held, "author")) == ("1", 8 - counted)
+
+
+def test_what_was_shared_is_taken_back_from_all(make_world: Any) -> None:
+    """Given back before, between and during exchanges: what others learn is what was kept, and nothing is left over."""
+    world = make_world()
+    database = world.app.extensions["comity"].database
+    mine, theirs = Limits(b"x" * 32, None), Limits(b"x" * 32, None)
+    want = Want("author", b"ann", 10, DAY)
+    for limits in (mine, theirs):
+        limits._database = database
+    kept = mine.spend([want])
+    mine.give_back(mine.spend([want]), bursts=True)
+    late = mine.spend([want])
+    mine.sync()
+    mine.give_back(late, bursts=True)
+    mine.sync()
+    theirs.spend([want])
+    theirs.sync()
+    assert mine._window(want, mine._now()).used == 1
+    assert theirs._window(want, theirs._now()).used == 2
+    assert (mine._dirty, theirs._dirty) == (set(), set())
+    assert mine.give_back(kept, bursts=False)["RateLimit"].startswith('"author";r=10;')
+
+
+def test_what_is_given_back_while_it_is_shared_is_taken_back_next(
+    make_world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count is on its way to the table when it is given back: the next exchange tells."""
+    world = make_world()
+    limits = Limits(b"x" * 32, None)
+    limits._database = world.app.extensions["comity"].database
+    want = Want("author", b"ann", 10, DAY)
+    spent, add = limits.spend([want]), hits.add
+
+    def meanwhile(*arguments: Any) -> Any:
+        monkeypatch.setattr(hits, "add", add)
+        limits.give_back(spent, bursts=True)
+        return add(*arguments)
+
+    monkeypatch.setattr(hits, "add", meanwhile)
+    limits.sync()
+    assert world.rows("SELECT n FROM contacts.hit") == [(1,)]
+    assert limits._window(want, limits._now()).used == 0
+    limits.sync()
+    assert world.rows("SELECT n FROM contacts.hit") == [(0,)]
+    assert limits._window(want, limits._now()).used == 0
+
+
+@given(kept=st.integers(0, 10), returned=st.lists(st.booleans(), max_size=20))
+def test_what_is_given_back_lets_in_as_many_again(kept: int, returned: list[bool]) -> None:
+    """Windows always, bursts where asked: neither more nor fewer than were there before."""
+    clock = Clock()
+    limits = Limits(b"x" * 32, None, clock)
+    want = Want("author", b"ann", 60, 60)
+    assert [spent(limits, [want]) for _ in range(kept)] == [True] * kept
+    for bursts in returned:
+        try:
+            limits.give_back(limits.spend([want]), bursts=bursts)
+        except Problem:
+            break
+    left_in_burst = max(0, 10 - kept - returned.count(False))
+    assert limits._window(want, clock()).used == kept
+    assert [spent(limits, [want]) for _ in range(left_in_burst + 1)] == [True] * left_in_burst + [False]
+
+
+def test_what_belongs_to_an_ended_window_is_not_given_to_the_next() -> None:
+    """A request that took longer than its window: the new one is whole and stays so, and nothing is remembered."""
+    clock = Clock()
+    limits = Limits(b"x" * 32, None, clock)
+    want = Want("author", b"ann", 60, 60)
+    long = limits.spend([want])
+    limits._dirty.clear()  # as if it had been shared
+    clock.at += 60
+    limits.sync()
+    limits.spend([want])
+    limits.give_back(long, bursts=True)
+    assert limits._window(want, clock()).used == 1
+    assert len(limits._dirty) == 1

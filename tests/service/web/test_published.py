@@ -1,6 +1,9 @@
 """What everybody may read, and how it may be cached."""
 
+import itertools
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -10,6 +13,7 @@ import psycopg
 import pytest
 from werkzeug.test import TestResponse
 
+from service.store import threads
 from service.web.api import published
 from tests.service.web.asking import bodies, problem
 from tests.world import World
@@ -203,6 +207,24 @@ def test_a_tree_too_large_is_cut_and_says_so(shared: World, page: str) -> None:
     assert [len(tree), len(tree[0]["replies"]), large.json["truncated"]] == [1, 999, True]
 
 
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+@pytest.mark.parametrize(("replies", "cut"), [(999, False), (1000, True), (1045, True)])
+def test_trees_beside_a_large_one_are_all_there(shared: World, page: str, replies: int, cut: bool, order: str) -> None:
+    """A first tree of exactly a thousand comments is whole, a larger one is cut: the next trees follow either way."""
+    roots = insert(shared, page, 4)
+    first = roots[0 if order == "oldest" else 3]
+    insert(shared, page, replies, root=first)
+
+    for limit in (1, 10):
+        answers = follow(shared, page, view="tree", order=order, limit=limit)
+        shown = [[comment["id"] for comment in answer.json["comments"]] for answer in answers]
+        expected = [str(root) for root in (roots if order == "oldest" else roots[::-1])]
+        assert [root for page_ in shown for root in page_] == expected
+        assert shown[0] == expected[:1]
+        assert [answer.json["truncated"] for answer in answers] == [cut] + [False] * (len(answers) - 1)
+        assert len(answers[0].json["comments"][0]["replies"]) == 999
+
+
 # Caching -------------------------------------------------------------------------------------------------------------
 
 
@@ -277,6 +299,101 @@ def test_the_same_etag_means_the_same_bytes(shared: World, page: str) -> None:
     shared.submit(thread={"key": page})
     keyed = shared.request("GET", "/v1/comments", shared.secret_key, query_string=query)
     assert (anonymous.data, anonymous.headers["ETag"]) == (keyed.data, keyed.headers["ETag"])
+
+
+def test_an_answer_tells_of_one_moment_only(shared: World, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is renamed and closed after it was found is shown as it is named by the ETag and dated."""
+    shared.published(thread={"key": page, "title": "Old"})
+    find = threads.find
+
+    def look(*arguments: Any) -> Any:
+        found = find(*arguments)
+        shared.execute(
+            "UPDATE comity.thread SET title = 'New', closed_at = now(), version = version + 1, "
+            "changed_at = now() + interval '1 hour' WHERE key = %s AND title = 'Old'",
+            page,
+        )
+        return found
+
+    monkeypatch.setattr(threads, "find", look)
+    between, after = shared.read(thread_key=page), shared.read(thread_key=page)
+    assert (between.json["thread"]["title"], between.json["thread"]["closed"]) == ("New", True)
+    for name in ("ETag", "Last-Modified"):
+        assert between.headers[name] == after.headers[name]
+    assert between.data == after.data
+
+
+def test_one_etag_is_one_body_while_its_thread_changes(shared: World, page: str) -> None:
+    """One renames it over and over, three read: whatever they get under one ETag is the same."""
+    shared.published(thread={"key": page})
+    thread_id = shared.read(thread_key=page).json["thread"]["id"]
+    seen: dict[str, set[bytes]] = {}
+    done = threading.Event()
+
+    def rename() -> None:
+        client, number = shared.app.test_client(), itertools.count()
+        headers = {"Host": "127.0.0.1", "Authorization": f"Bearer {shared.secret_key}"}
+        while not done.is_set():
+            answer = client.patch(f"/v1/threads/{thread_id}", json={"title": f"T{next(number)}"}, headers=headers)
+            assert answer.status_code == 200
+
+    def look() -> None:
+        client = shared.app.test_client()
+        for _ in range(100):
+            answer = client.get(f"/v1/comments?site=blog&thread_key={page}", headers={"Host": "127.0.0.1"})
+            seen.setdefault(answer.headers["ETag"], set()).add(answer.data)
+
+    with ThreadPoolExecutor(4) as pool:
+        renaming = pool.submit(rename)
+        for reading in [pool.submit(look) for _ in range(3)]:
+            reading.result()
+        done.set()
+        renaming.result()
+    assert len(seen) > 10
+    assert {len(given) for given in seen.values()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/comments?site=blog", 422),
+        ("/v1/comments?site=blog&thread_key=page&limit=0", 422),
+        ("/v1/comments?site=blog&thread_key=page&cursor=" + "A" * 54, 404),
+        ("/v1/comments?site=blog&updated_since=2026-01-01T00:00:00Z", 401),
+        ("/v1/threads/counts?site=blog&thread_key=%00", 422),
+    ],
+)
+def test_pages_of_the_sites_own_origins_may_read_what_went_wrong(shared: World, path: str, status: int) -> None:
+    """Problems carry the same fields as answers; another origin gets none, nor does an unknown site."""
+    own, other = (shared.request("GET", path, headers={"Origin": f"https://{o}.example"}) for o in ("blog", "evil"))
+    assert own.status_code == other.status_code == status
+    assert own.headers["Access-Control-Allow-Origin"] == "https://blog.example"
+    assert {"Retry-After", "RateLimit"} <= set(own.headers["Access-Control-Expose-Headers"].split(", "))
+    assert "Access-Control-Allow-Origin" not in other.headers
+    assert own.headers["Vary"] == other.headers["Vary"] == "Origin"
+    unknown = shared.request("GET", path.replace("blog", "nowhere"), headers={"Origin": "https://blog.example"})
+    assert "Access-Control-Allow-Origin" not in unknown.headers
+
+
+def test_a_page_may_read_when_to_come_back(make_world: Any) -> None:
+    """429 to the site's own origin, for a list and for counts alike; no name that is asked for costs a query."""
+    world = make_world(limit_visitor=(4, 86_400))
+    for _ in range(4):
+        world.read()
+    for path in ("/v1/comments?site=blog&thread_key=page", "/v1/threads/counts?site=blog&thread_key=page"):
+        answer = world.request("GET", path, headers={"Origin": "https://blog.example"})
+        problem(answer, "quota-exceeded")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://blog.example"
+    world.app.extensions["comity"].database.close()
+    problem(world.read(site="nowhere"), "quota-exceeded")
+
+
+def test_problems_say_where_a_visitor_stands(shared: World) -> None:
+    """A request without a key is counted, whatever its answer is; one with a key is not."""
+    for answer in (shared.read(limit=0), shared.read(site="nowhere"), shared.request("GET", "/v1/queue", "x")):
+        assert answer.headers["RateLimit"].startswith('"visitor";r=')
+    assert "RateLimit" not in shared.request("GET", f"/v1/comments/{uuid4()}", shared.secret_key).headers
 
 
 def test_pages_of_the_sites_own_origins_may_read_it(shared: World, page: str) -> None:

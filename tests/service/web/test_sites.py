@@ -34,6 +34,24 @@ def test_a_site_is_made_shown_and_changed(world: World) -> None:
     assert ask(world, "PATCH", "/v1/sites/news", {}).json == changed
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://other.example:443", "https://other.example"),
+        ("HTTP://Other.example:80", "http://other.example"),
+        ("https://other.example:8443", "https://other.example:8443"),
+        ("https://[2001:DB8::1]:443", "https://[2001:db8::1]"),
+    ],
+)
+def test_an_origin_is_kept_as_browsers_name_it(shared: World, page: str, given: str, kept: str) -> None:
+    """Lower case, without a default port; so pages of the site may read its comments."""
+    made = ask(shared, "POST", "/v1/sites", {"name": page, "title": "Other", "origins": [given]})
+    assert made.json["origins"] == [kept]
+    answer = shared.request("GET", f"/v1/comments?site={page}&thread_key=x", headers={"Origin": kept})
+    assert answer.headers["Access-Control-Allow-Origin"] == kept
+    assert ask(shared, "PATCH", f"/v1/sites/{page}", {"origins": [given]}).json["origins"] == [kept]
+
+
 def test_a_name_is_taken_once(world: World) -> None:
     """409 that names the member; the first site stays as it was."""
     problem(ask(world, "POST", "/v1/sites", {"name": "blog", "title": "Another"}), "conflict", "#/name")

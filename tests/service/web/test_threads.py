@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from tests.service.web.asking import problem, stored
@@ -51,6 +52,54 @@ def test_a_closed_thread_takes_no_comment_until_it_is_opened(shared: World, page
 
     change(shared, thread["id"], closed=False)
     shared.submit(thread={"key": page})
+
+
+def test_a_closed_thread_takes_no_changes_until_it_is_opened(shared: World, page: str) -> None:
+    """An edit would take a published comment off the page: 409, and it stays as it is. Taking it back goes on."""
+    made = shared.published(thread={"key": page}, body="Old.")
+    thread = shared.read(thread_key=page).json["thread"]
+    change(shared, thread["id"], closed=True)
+    before = stored(shared)
+
+    answer = shared.request("PATCH", f"/v1/comments/{made['id']}", shared.secret_key, {"body": "New."})
+
+    assert [error["code"] for error in problem(answer, "conflict")["errors"]] == ["thread_closed"]
+    assert stored(shared) == before
+    shared.settle()
+    assert [comment["body"] for comment in shared.read(thread_key=page).json["comments"]] == ["Old."]
+    change(shared, thread["id"], closed=False)
+    answer = shared.request("PATCH", f"/v1/comments/{made['id']}", shared.secret_key, {"body": "New."})
+    assert answer.status_code == 202
+    change(shared, thread["id"], closed=True)
+    assert shared.request("DELETE", f"/v1/comments/{made['id']}", shared.secret_key).status_code == 200
+
+
+def test_an_edit_waits_for_a_closing_that_is_under_way(shared: World, page: str) -> None:
+    """Somebody closes the thread and has not committed yet: the edit is refused once they have."""
+    made = shared.published(thread={"key": page})
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(shared.owner_url) as closing:
+        closing.execute("UPDATE comity.thread SET closed_at = now() WHERE key = %s", [page])
+        edit = pool.submit(shared.request, "PATCH", f"/v1/comments/{made['id']}", shared.secret_key, {"body": "New."})
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not edit.done() and shared.rows(waiting) == [(0,)]:
+            pass
+        closing.commit()
+        problem(edit.result(), "conflict")
+    assert shared.rows("SELECT content_version FROM comity.comment WHERE id = %s", made["id"]) == [(1,)]
+
+
+@pytest.mark.parametrize("first", ["key", "url"])
+def test_a_thread_without_a_title_gains_it(shared: World, page: str, first: str) -> None:
+    """Known by its key or its URL alone, it is named by the first comment that brings a title; a later one is let be."""
+    place = {"key": page, "url": f"https://blog.example/{page}"}
+    made = shared.published(thread={first: place[first]})
+    thread_id = shared.rows("SELECT thread_id FROM comity.comment WHERE id = %s", made["id"])[0][0]
+    refused = shared.comment(thread={**place, "title": "Refused"}, parent_id=str(uuid4()))
+    problem(shared.request("POST", "/v1/comments", shared.secret_key, refused), "conflict", "#/parent_id")
+    for title in (None, "First", "Second"):
+        shared.submit(thread={**place, "title": title})
+    found = shared.rows("SELECT key, url, title FROM comity.thread WHERE id = %s", thread_id)
+    assert found == [(place["key"], place["url"], "First")]
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,51 @@ def test_a_tree_too_large_for_a_page_is_offered_in_order_of_arrival(
     assert shown(visitor.get(page.link("Read all comments in order of arrival"))) == ["root", "r0", "r1", "r2"]
 
 
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+@pytest.mark.parametrize("replies", [2, 4])
+def test_links_lead_past_a_tree_that_fills_a_page(
+    shared: World, visitor: Visitor, url: str, monkeypatch: pytest.MonkeyPatch, replies: int, order: str
+) -> None:
+    """A tree as large as a page, or cut to it, hides no other: the links go on and back."""
+    monkeypatch.setattr("service.store.public.MOST_REPLIES", 3)
+    roots = [shared.published(thread={"url": url}, body=f"n{n}") for n in range(3)]
+    for n in range(replies):
+        shared.published(thread={"url": url}, body=f"r{n}", parent_id=roots[1]["id"])
+    onward, back = ("Newer comments", "Older comments") if order == "oldest" else ("Older comments", "Newer comments")
+
+    page = visitor.get(thread(url, order=order))
+    forth = [shown(page)]
+    while page.links(onward):
+        page = visitor.get(page.link(onward))
+        forth.append(shown(page))
+    backwards = [shown(page)]
+    while page.links(back):
+        page = visitor.get(page.link(back))
+        backwards.append(shown(page))
+
+    pages = [["n0"], ["n1", "r0", "r1"], ["n2"]]
+    assert forth == backwards[::-1] == (pages if order == "oldest" else pages[::-1])
+
+
+def test_links_lead_past_a_tree_of_which_nothing_is_shown(
+    shared: World, visitor: Visitor, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removed comments fill the page: the links to what is newer and older are there all the same."""
+    monkeypatch.setattr("service.store.public.MOST_REPLIES", 2)
+    first = shared.published(thread={"url": url}, body="n0")
+    above = shared.published(thread={"url": url}, body="n1")
+    gone = [above] + [shared.published(thread={"url": url}, parent_id=above["id"]) for _ in range(2)]
+    shared.published(thread={"url": url}, body="below", parent_id=above["id"])
+    last = shared.published(thread={"url": url}, body="n2")
+    for made in gone:
+        shared.decide(made, "reject", reason="other")
+
+    page = visitor.get(visitor.get(thread(url)).link("Newer comments"))
+    assert shown(page) == []
+    assert shown(visitor.get(page.link("Newer comments"))) == ["n2"], last
+    assert shown(visitor.get(page.link("Older comments")))[0] == "n0", first
+
+
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
