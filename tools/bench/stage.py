@@ -77,7 +77,8 @@ class Stage:
             child.kill()
             child.wait()
         if kind is not None and self._log.exists():
-            sys.stderr.write(self._log.read_text(errors="replace")[-4000:])
+            lines = self._log.read_text(errors="replace").splitlines()
+            sys.stderr.write("\n".join([line for line in lines if '"event": "request"' not in line][-40:]) + "\n")
         self._servers.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
