@@ -30,6 +30,9 @@ latency: $(VENV)/run ## Measure the time from POST to published at 50 comments a
 memory: $(VENV)/run ## Show the memory (PSS) of every process of `make run`
 	@$(BIN)/python -m tools.memory
 
+bench: $(VENV)/run ## Measure beside baselines, ten minutes; writes docs/performance.md
+	@$(BIN)/python -m tools.bench --page docs/performance.md
+
 fuzz: $(VENV)/test ## Send 10,000 requests made from the OpenAPI document
 	@$(BIN)/python -m tests.fuzz --requests 10000
 

@@ -52,9 +52,12 @@ class Model:
         """True if the model was measured on `language` (ISO 639 code)."""
         return language in self.languages
 
-    def score(self, texts: Sequence[str]) -> list[Scores]:
-        """One `Scores` per text, in order. Never raises for any `str`."""
-        normalised = [normalise(text) for text in texts]
+    def score(self, texts: Sequence[str], read: Sequence[Normalised] | None = None) -> list[Scores]:
+        """One `Scores` per text, in order. Never raises for any `str`.
+
+        read: the texts as `normalise` gives them, where that was done already.
+        """
+        normalised = [normalise(text) for text in texts] if read is None else read
         guesses = [language.identify(*pair) for pair in zip(texts, normalised, strict=True)]
         log_odds = self.log_odds(normalised)
         return [

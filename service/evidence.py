@@ -4,6 +4,7 @@ Between the classifier, which knows how to read disguises, and the domain, which
 """
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -23,10 +24,15 @@ def normal(written: str) -> str:
     return normalise(written).text
 
 
-def texts(name: str, body: str, website: str | None) -> Mapping[str, Text]:
-    """A comment's texts by scope."""
+def texts(name: str, body: str, website: str | None, read: str | None = None) -> Mapping[str, Text]:
+    """A comment's texts by scope. read: the body's normal form, where it is known."""
     written = {"name": name, "body": body, "website": website or ""}
-    return {scope: Text(one, normal(one)) for scope, one in written.items() if one}
+    known = {"body": read}
+    return {
+        scope: Text(one, normal(one) if (form := known.get(scope)) is None else form)
+        for scope, one in written.items()
+        if one
+    }
 
 
 def hosts(body: str, website: str | None) -> tuple[str, ...]:
@@ -36,9 +42,9 @@ def hosts(body: str, website: str | None) -> tuple[str, ...]:
     return tuple(sorted({_host(url) for url in urls} - {""}))
 
 
-def sketched(site_id: UUID, body: str) -> tuple[bytes, list[int]] | None:
-    """The sketch of a body and the bands it is found by; None for one too short to compare."""
-    made = sketch.sketch(normal(body))
+def sketched(site_id: UUID, body: str, read: str | None = None) -> tuple[bytes, list[int]] | None:
+    """The sketch of a body and the bands it is found by; None for one too short to compare. read: as in `texts`."""
+    made = sketch.sketch(normal(body) if read is None else read)
     return None if made is None else (made, sketch.bands(site_id.bytes, made))
 
 
@@ -57,23 +63,28 @@ class Written(Protocol):
     def author_verified(self) -> bool: ...
 
 
-def sketches_of(comments: Iterable[tuple[UUID, Written, Policy]]) -> list[Sketched]:
-    """The sketches of those comments (site, comment, policy) whose site wants to know of near repeats."""
+def sketches_of(
+    comments: Iterable[tuple[UUID, Written, Policy]], read: Mapping[UUID, str] = MappingProxyType({})
+) -> list[Sketched]:
+    """The sketches of those comments (site, comment, policy) whose site wants to know of near repeats.
+
+    read: normal forms of bodies by comment, as far as they are known.
+    """
     found = []
     for site_id, comment, policy in comments:
         rule = policy.repeats
         if rule is None or rule.similarity >= 1 or len(comment.body) < rule.length:
             continue
-        if made := sketched(site_id, comment.body):
+        if made := sketched(site_id, comment.body, read.get(comment.id)):
             found.append(Sketched(comment.id, *made, rule.hours))
     return found
 
 
 def facts(
     comment: Written, policy: Policy, scores: Mapping[str, float | None] | None, language: str,
-    around: Surroundings, likeness: float,
+    around: Surroundings, likeness: float, read: str | None = None,
 ) -> Facts:  # fmt: skip
-    """The facts of a comment, as far as its policy asks for them."""
+    """The facts of a comment, as far as its policy asks for them. read: as in `texts`."""
     matches = policy.asks(Match)
     return Facts(
         scores=scores,
@@ -89,7 +100,7 @@ def facts(
         domain_class=around.domain_class,
         first=around.first,
         lot=lot(comment.id),
-        texts=texts(comment.name, comment.body, comment.website) if matches else {},
+        texts=texts(comment.name, comment.body, comment.website, read) if matches else {},
     )
 
 

@@ -20,6 +20,7 @@ from service.crew import Crew
 from service.parent import HURRY
 from service.web.answers import refusal
 from service.web.errors import Problem, from_domain
+from service.web.shortcut import PATH, STAMP, Read, Shortcut
 
 WAITING_PER_THREAD = 64  # requests; at some milliseconds each, under a second
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -38,8 +39,12 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 class Front:
     """A WSGI application as an RSGI one."""
 
-    def __init__(self, app: Application, threads: int, bodies: Bodies | None = None) -> None:
+    def __init__(
+        self, app: Application, threads: int, bodies: Bodies | None = None, shortcut: Shortcut | None = None
+    ) -> None:
+        """shortcut: what may be answered without the application."""
         self._app = app
+        self._shortcut = shortcut
         self._bodies = bodies or Bodies()
         self._crew = Crew(threads)
         self._most_calls = threads + threads * WAITING_PER_THREAD
@@ -51,6 +56,12 @@ class Front:
     async def __rsgi__(self, scope: Scope, proto: HTTPProtocol) -> None:
         """Answer one request."""
         begun = time.perf_counter()
+        if self._shortcut is not None and scope.method == "GET" and scope.path == PATH:
+            read = _read(scope)
+            known = None if read is None else self._shortcut.answer(read, begun)
+            if known is not None:
+                proto.response_bytes(*known)
+                return
         try:
             body = await self._body(scope, proto)
         except (Slow, Crowded, Broken) as error:
@@ -78,9 +89,32 @@ class Front:
     def _answer(self, scope: Scope, proto: HTTPProtocol, body: Body, begun: float) -> None:
         """Ask the application, and hand its answer over whole: no slow reader holds the thread."""
         try:
-            proto.response_bytes(*_ask(self._app, environ(scope, body)))
+            asked = environ(scope, body)
+            asked["comity.begun"] = begun
+            answer = _ask(self._app, asked)
+            if self._shortcut is not None:
+                self._shortcut.changed(scope.method, scope.path)
+                if STAMP in asked and scope.method == "GET" and (read := _read(scope)) is not None:
+                    self._shortcut.learn(read, asked, *answer)
+            proto.response_bytes(*answer)
         except Exception as error:
             _refuse(scope, proto, from_domain(error), begun)
+
+
+def _read(scope: Scope) -> Read | None:
+    """A public read; None when somebody shows a key, who is then told more, or is not counted as a visitor."""
+    headers = scope.headers
+    if "authorization" in headers:
+        return None
+    return Read(
+        headers.get("host") or scope.authority or "",
+        scope.query_string,
+        headers.get("origin"),
+        headers.get("if-none-match"),
+        _host(scope.client.rpartition(":")[0]),
+        headers.get("x-forwarded-for"),
+        headers.get("x-request-id") or "",
+    )
 
 
 def _ask(app: Application, asked: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:

@@ -9,6 +9,7 @@ from service.parent import end_with_parent
 from service.settings import Settings
 from service.store.database import Database
 from service.web import metrics
+from service.web.shortcut import Shortcut
 
 _log = log.get(__name__)
 
@@ -23,7 +24,7 @@ def application() -> Front:
     if settings.metrics_port:
         _serve_metrics(settings, app.extensions["comity"].database)
     _log.info("web_ready", port=settings.port)
-    return Front(app, settings.web_threads)
+    return Front(app, settings.web_threads, shortcut=Shortcut(app.extensions["comity"]))
 
 
 def _serve_metrics(settings: Settings, database: Database) -> None:

@@ -6,12 +6,14 @@ No transaction is open while text is classified. Whatever goes wrong, a comment 
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from classifier import LABELS, Model
+from classifier.normalise import Normalised, normalise
 from service import evidence, failpoints, log
 from service.domain.facts import Facts
 from service.domain.ids import new_id
@@ -21,9 +23,10 @@ from service.domain.rules import FirstComment, Verdict
 from service.rulebook import Rulebook
 from service.store import claims, comments, sketches
 from service.store.claims import Claimed, Surroundings
-from service.store.database import Busy, Database, Unavailable
+from service.store.database import Busy, Connection, Database, Unavailable
 
 _log = log.get(__name__)
+Claim = Callable[[Connection, UUID], Sequence[Claimed]]
 _RENEW_EVERY = 2.0  # seconds; a lease lasts 6
 
 
@@ -42,24 +45,34 @@ class Judge:
         self.process = f"{self.kind}:{socket.gethostname()}:{os.getpid()}"
 
     def pass_once(self) -> bool:
-        """Judge a batch of new comments, then one that failed before; True when there may be more to do."""
-        fresh = self._pass(lambda connection, lease: claims.claim(connection, self.process, lease, self.batch))
-        again = self._pass(lambda connection, lease: _listed(claims.claim_retry(connection, self.process, lease)))
-        return self._full(fresh) or bool(again)
+        """Judge a batch of new comments, then one that failed before; True when there may be more to do.
+
+        Beside a full batch another one is judged: while one waits for the database, the other is read.
+        """
+        full = self._full(self._pass(self._fresh, self._fresh))
+        again = self._pass(
+            lambda connection, lease: _listed(claims.claim_retry(connection, self.process, lease, backlog=full))
+        )
+        return full or bool(again)
 
     def _full(self, claimed: Sequence[Claimed]) -> bool:
         """Whether the batch ended at its bound of comments or bytes, so that more may be due."""
         size = sum(len(comment.body) for comment in claimed)
         return len(claimed) >= self.batch or size * 4 >= claims.BATCH_BYTES
 
-    def _pass(self, claim: Callable[[Any, UUID], Sequence[Claimed]]) -> Sequence[Claimed]:
+    def _fresh(self, connection: Connection, lease: UUID) -> Sequence[Claimed]:
+        return claims.claim(connection, self.process, lease, self.batch)
+
+    def _pass(self, claim: Claim, beside: Claim | None = None) -> Sequence[Claimed]:
+        """Claim, and judge what was claimed. beside: what is claimed and judged at the same time if that is much."""
         lease = new_id()
         with self.database.connection() as connection:
             claimed = claim(connection, lease)
         if not claimed:
             return claimed
         failpoints.hit("claimed")
-        with _heartbeat(self.database, lease):
+        more = beside if beside is not None and self._full(claimed) else None
+        with _heartbeat(self.database, lease), _beside(None if more is None else lambda: self._pass(more)):
             try:
                 self._judge(claimed)
             except Exception as error:
@@ -72,10 +85,14 @@ class Judge:
     def _judge(self, claimed: Sequence[Claimed]) -> None:
         with self.database.connection() as connection:
             policy = self._rulebook.of(connection, list({comment.site_id for comment in claimed}))
-        likely = evidence.sketches_of((one.site_id, one, policy[one.site_id]) for one in claimed)
+        read = _read(claimed)
+        likely = evidence.sketches_of(
+            ((one.site_id, one, policy[one.site_id]) for one in claimed if one.id in read),
+            {comment_id: form.text for comment_id, form in read.items()},
+        )
         with self.database.connection() as connection:
             sketches.keep(connection, likely)
-        scored = self._score(claimed)
+        scored = self._score([one for one in claimed if one.id in read], read)
         failpoints.hit("scored")
         with self.database.connection() as connection:
             around = _gather(connection, claimed, policy)
@@ -83,7 +100,8 @@ class Judge:
         rulings = []
         for comment in claimed:
             own = policy[comment.site_id]
-            facts = _facts(comment, own, scored.get(comment.id), around[comment.id], alike.get(comment.id, 0.0))
+            form = read.get(comment.id)
+            facts = _facts(comment, own, scored.get(comment.id), around[comment.id], alike.get(comment.id, 0.0), form)
             rulings.append(_ruling(comment, judge(facts, own), facts, own, self.model))
         failpoints.hit("judged")
         with self.database.transaction() as connection:
@@ -92,13 +110,12 @@ class Judge:
         failpoints.hit("decided")
         _log.info("decided", claimed=len(claimed), decided=len(decided), states=_tally(decided))
 
-    def _score(self, claimed: Sequence[Claimed]) -> Mapping[UUID, "Scored"]:
-        """Scores by comment; a comment without any is left out. One tried too often is not shown to the model again."""
-        fit = [comment for comment in claimed if comment.attempts <= claims.MAX_ATTEMPTS]
+    def _score(self, fit: Sequence[Claimed], read: Mapping[UUID, Normalised]) -> Mapping[UUID, "Scored"]:
+        """Scores by comment; none without a model."""
         if self.model is None or not fit:
             return {}
         failpoints.hit("scoring", *(comment.body for comment in fit))
-        found = self.model.score([comment.body for comment in fit])
+        found = self.model.score([comment.body for comment in fit], [read[comment.id] for comment in fit])
         return {
             comment.id: Scored({label: getattr(scores, label) for label in LABELS}, scores.language)
             for comment, scores in zip(fit, found, strict=True)
@@ -122,10 +139,18 @@ def _gather(connection: Any, claimed: Sequence[Claimed], policy: Mapping[UUID, P
     return claims.gather(connection, hours, first=any(one.asks(FirstComment) for one in policy.values()))
 
 
-def _facts(comment: Claimed, policy: Policy, scored: Scored | None, around: Surroundings, likeness: float) -> Facts:
+def _read(claimed: Sequence[Claimed]) -> dict[UUID, Normalised]:
+    """Bodies as the classifier reads them, by comment; each is read once. One tried too often is not read again."""
+    return {one.id: normalise(one.body) for one in claimed if one.attempts <= claims.MAX_ATTEMPTS}
+
+
+def _facts(
+    comment: Claimed, policy: Policy, scored: Scored | None, around: Surroundings, likeness: float,
+    read: Normalised | None,
+) -> Facts:  # fmt: skip
     scores, language = (None, "unknown") if scored is None else (scored.scores, scored.language)
     return replace(
-        evidence.facts(comment, policy, scores, language, around, likeness),
+        evidence.facts(comment, policy, scores, language, around, likeness, "" if read is None else read.text),
         held=comment.state is State.FLAGGED,
         exhausted=comment.attempts > claims.MAX_ATTEMPTS,
     )
@@ -154,6 +179,33 @@ def _tally(decided: Sequence[comments.Decided]) -> dict[str, int]:
     for decision in decided:
         tally[str(decision.state)] = tally.get(str(decision.state), 0) + 1
     return tally
+
+
+@contextmanager
+def _beside(work: Callable[[], object] | None) -> Iterator[None]:
+    """Do `work` in a thread while the block runs.
+
+    The block's end waits for it, whatever is raised meanwhile: work that hangs must hold up its task, so that the
+    task's time limit ends the process, and with it the heartbeat that would keep the lease for ever.
+    """
+    if work is None:
+        yield
+        return
+    helper = threading.Thread(target=_logged, args=(work,), name="beside", daemon=True)
+    helper.start()
+    try:
+        yield
+    finally:
+        helper.join()
+
+
+def _logged(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except (Busy, Unavailable):
+        _log.warning("database_away", exc_info=True)
+    except Exception:
+        _log.error("beside_failed", exc_info=True)
 
 
 class _heartbeat:

@@ -44,7 +44,7 @@ def _watch(sender: Any, **_: object) -> None:
 @worker_process_init.connect
 def _start_child(**_: object) -> None:
     settings = current_app.comity_settings
-    _Worker.judge = Judge(Database(settings.database_url, "worker", 2), _Worker.model, settings.batch)
+    _Worker.judge = Judge(Database(settings.database_url, "worker", 3), _Worker.model, settings.batch)
     _Worker.bell = Bell(settings.broker_url)
     _log.info("child_ready", model=_Worker.model and _Worker.model.version)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from service.domain.facts import Ban
 from service.domain.lifecycle import State
+from service.store.arrays import array
 from service.store.database import Connection
 
 LEASE_SECONDS = 6
@@ -38,10 +39,13 @@ _COLUMNS = (
     "c.author_verified, c.created_at"
 )
 
+#: A claim is committed without waiting for the disk: one that a crash of the database undoes was only a claim.
 _CLAIM = f"""
-WITH picked AS MATERIALIZED (
+WITH calm AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+), picked AS MATERIALIZED (
     SELECT id, octet_length(body) AS size, due_at FROM comity.comment
-    WHERE due_at <= now() AND {{which}}
+    WHERE due_at <= now() AND {{which}} AND EXISTS (SELECT FROM calm)
     ORDER BY due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 ), fitting AS (
     SELECT id, sum(size) OVER (ORDER BY due_at, id) - size AS before FROM picked
@@ -61,9 +65,19 @@ def claim(connection: Connection, process: str, lease: UUID, limit: int) -> list
     return _claim(connection, "attempts = 0", process, lease, limit)
 
 
-def claim_retry(connection: Connection, process: str, lease: UUID) -> Claimed | None:
-    """Claim one comment whose earlier claim came to nothing; alone, so that it can take no other down with it."""
-    return next(iter(_claim(connection, "attempts > 0", process, lease, 1)), None)
+#: Stands as the lease of a comment that was given back: it holds nothing, but the index of leases finds it.
+RELEASED = UUID(int=0)
+_TRIED = "attempts > 0"
+_TRIED_AND_LEASED = f"{_TRIED} AND id = ANY(ARRAY(SELECT id FROM comity.comment WHERE lease IS NOT NULL))"
+
+
+def claim_retry(connection: Connection, process: str, lease: UUID, *, backlog: bool = False) -> Claimed | None:
+    """Claim one comment whose earlier claim came to nothing; alone, so that it can take no other down with it.
+
+    backlog: many new comments are due. It is then looked for by its lease, not through all that wait before it.
+    """
+    which = _TRIED_AND_LEASED if backlog else _TRIED
+    return next(iter(_claim(connection, which, process, lease, 1)), None)
 
 
 def _claim(connection: Connection, which: str, process: str, lease: UUID, limit: int) -> list[Claimed]:
@@ -92,11 +106,11 @@ def release(connection: Connection, claimed: Sequence[Claimed], lease: UUID, *, 
     something around it did (a lock, the database), and they are due again at once.
     """
     connection.execute(
-        "UPDATE comity.comment SET lease = NULL, attempts = attempts - %s, "
+        "UPDATE comity.comment SET lease = %s, attempts = attempts - %s, "
         "due_at = now() + make_interval(secs => CASE WHEN %s THEN least(5.0, 0.1 * power(2, attempts)) ELSE 0.05 END) "
         "WHERE id IN (SELECT id FROM comity.comment WHERE id = ANY(%s) AND lease = %s AND due_at IS NOT NULL "
         "ORDER BY id FOR NO KEY UPDATE)",
-        [0 if blame else 1, blame, [comment.id for comment in claimed], lease],
+        [RELEASED, 0 if blame else 1, blame, [comment.id for comment in claimed], lease],
     )
 
 
@@ -133,7 +147,8 @@ def gather(connection: Connection, hours: Mapping[UUID, int], *, first: bool = F
 
     hours: how far back each one's repeats count. first: whether anybody wants to know who comments for the first time.
     """
-    rows = connection.execute(_GATHER, [list(hours), list(hours.values()), list(hours), first]).fetchall()
+    ids = array(hours)
+    rows = connection.execute(_GATHER, [ids, array(hours.values()), ids, first]).fetchall()
     return {
         row.id: Surroundings(
             row.closed, row.repeats, row.domain_class, row.first,

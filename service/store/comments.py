@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
 from service.domain.ids import new_id
 from service.domain.lifecycle import Action, Actor, Move, State, advance
 from service.domain.reasons import LABELS, Reason
 from service.domain.submission import Submission
+from service.store.arrays import array
 from service.store.database import Connection
 
 DUPLICATE_WINDOW = timedelta(minutes=10)
@@ -171,8 +170,8 @@ class Decided:
 
 # Rows are locked by a statement of their own, in order. One that locks and changes would change from the version of its
 # snapshot, and follow the row from there a second time: two that do so on one row can wait for each other.
-_LOCK_COMMENTS = "SELECT FROM comity.comment WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
-_LOCK_THREADS = "SELECT FROM comity.thread WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+_LOCK_COMMENTS = "SELECT FROM comity.comment WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+_LOCK_THREADS = "SELECT FROM comity.thread WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 
 _MOVE = f"""
 WITH wanted AS (
@@ -227,8 +226,8 @@ def decide(connection: Connection, rulings: Sequence[Ruling]) -> list[Decided]:
     for label in LABELS:
         columns[label] = [(ruling.scores or {}).get(label) for ruling, _ in moves.values()]
     with connection.pipeline():
-        connection.execute(_LOCK_COMMENTS, [columns["id"]])
-        rows = connection.execute(_MOVE, columns).fetchall()
+        connection.execute(_LOCK_COMMENTS, [array(columns["id"])])
+        rows = connection.execute(_MOVE, {name: array(column) for name, column in columns.items()}).fetchall()
     steps = [
         _Step(row.site_id, row.thread_id, row.root_id, row.seq, row.version, row.old_reason, *moves[row.id])
         for row in rows
@@ -284,13 +283,13 @@ def _write_decisions(connection: Connection, steps: Sequence[_Step]) -> None:
         (
             step.ruling.comment_id, step.seq, step.site_id, str(step.ruling.from_state), str(step.move.to),
             str(step.ruling.action), str(step.ruling.actor), step.ruling.token_id, step.ruling.rule,
-            step.ruling.reason and str(step.ruling.reason), step.ruling.note, Jsonb(dict(step.ruling.saw)),
-            None if step.ruling.scores is None else Jsonb(dict(step.ruling.scores)), step.ruling.model,
+            step.ruling.reason and str(step.ruling.reason), step.ruling.note, step.ruling.saw,
+            step.ruling.scores, step.ruling.model,
             step.ruling.policy_version, step.ruling.content_version, step.version,
         )
         for step in steps
     ]  # fmt: skip
-    connection.execute(_DECISIONS, [list(column) for column in zip(*rows, strict=True)])
+    connection.execute(_DECISIONS, [array(column) for column in zip(*rows, strict=True)])
 
 
 def _write_events(connection: Connection, steps: Sequence[_Step]) -> None:
@@ -300,11 +299,11 @@ def _write_events(connection: Connection, steps: Sequence[_Step]) -> None:
             "INSERT INTO comity.outbox (id, site_id, comment_id, seq, event) "
             "SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::int[], %s::text[])",
             [
-                [new_id() for _ in told],
-                [step.site_id for step in told],
-                [step.ruling.comment_id for step in told],
-                [step.seq for step in told],
-                [step.move.event for step in told],
+                array(new_id() for _ in told),
+                array(step.site_id for step in told),
+                array(step.ruling.comment_id for step in told),
+                array(step.seq for step in told),
+                array(step.move.event for step in told),
             ],
         )
 
@@ -321,7 +320,7 @@ def _write_counters(connection: Connection, steps: Sequence[_Step]) -> None:
         connection.execute(
             "INSERT INTO comity.counter_change (site_id, state, reason, n) "
             "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[])",
-            [list(column) for column in zip(*rows, strict=True)],
+            [array(column) for column in zip(*rows, strict=True)],
         )
 
 
@@ -336,7 +335,7 @@ def _write_trees(connection: Connection, steps: Sequence[_Step]) -> None:
             "SELECT c.id, c.thread_id, c.created_at, u.n FROM unnest(%s::uuid[], %s::int[]) AS u (root_id, n) "
             "JOIN comity.comment c ON c.id = u.root_id ORDER BY c.id "
             "ON CONFLICT (root_id) DO UPDATE SET published = t.published + excluded.published",
-            [list(column) for column in zip(*rows, strict=True)],
+            [array(column) for column in zip(*rows, strict=True)],
         )
 
 
@@ -346,11 +345,11 @@ def _write_threads(connection: Connection, steps: Sequence[_Step]) -> None:
         if step.visible:
             changes[step.thread_id] += step.published
     if changes:
-        connection.execute(_LOCK_THREADS, [list(changes)])
+        connection.execute(_LOCK_THREADS, [array(changes)])
         connection.execute(
             "UPDATE comity.thread t SET published = t.published + change.n, version = t.version + 1, "
             "changed_at = now() FROM unnest(%s::uuid[], %s::int[]) AS change (id, n) WHERE t.id = change.id",
-            [list(changes), list(changes.values())],
+            [array(changes), array(changes.values())],
         )
 
 

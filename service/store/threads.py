@@ -1,11 +1,12 @@
 """Threads: looking them up, closing, opening and naming them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from service.store.arrays import array
 from service.store.comments import NotFound
 from service.store.database import Connection
 
@@ -26,12 +27,31 @@ class Thread:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a public answer on a thread is made from, besides the thread's own content: its version, who may read it."""
+
+    thread_id: UUID
+    version: int
+    origins: tuple[str, ...]
+
+
 #: What `read` reads, of a thread `t`: the first columns of a row.
 COLUMNS = (
     "t.id AS thread_id, t.site_id AS thread_site_id, t.key AS thread_key, t.url AS thread_url, "
     "t.title AS thread_title, t.closed_at IS NOT NULL AS thread_closed, t.published AS thread_published, "
     "t.version AS thread_version, t.changed_at AS thread_changed_at, t.created_at AS thread_created_at"
 )
+
+
+def stamps(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Stamp]:
+    """The stamps of threads as they are now."""
+    rows = connection.execute(
+        "SELECT t.id, t.version, s.origins FROM comity.thread t JOIN comity.site s ON s.id = t.site_id "
+        "WHERE t.id = ANY(%s::uuid[])",
+        [array(ids)],
+    ).fetchall()
+    return {row.id: Stamp(row.id, row.version, tuple(row.origins)) for row in rows}
 
 
 def find(connection: Connection, site_id: UUID, key: str | None, url: str | None) -> Thread | None:

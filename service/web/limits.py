@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from math import ceil
 
@@ -21,6 +22,7 @@ from service.store.database import Busy, Database, Unavailable
 from service.web.errors import Problem
 
 SYNC_SECONDS = 0.25
+_LATEST_KEYS = 4096  # not computed anew: a reader sends several requests
 MOST_KEYS = 100_000  # windows and bursts remembered at once; the oldest are forgotten first
 
 _log = log.get(__name__)
@@ -71,6 +73,7 @@ class Limits:
 
     def __init__(self, secret: bytes, database: Database | None, now: Callable[[], float] = time.time) -> None:
         self._secret = secret
+        self._keyed = lru_cache(_LATEST_KEYS)(self._digest)
         self._database = database
         self._now = now
         self._lock = threading.Lock()
@@ -83,6 +86,9 @@ class Limits:
 
     def key(self, *parts: str | bytes) -> bytes:
         """Whom a limit counts, as 16 bytes that say nothing about them."""
+        return self._keyed(parts)
+
+    def _digest(self, parts: tuple[str | bytes, ...]) -> bytes:
         message = b"\0".join(part.encode() if isinstance(part, str) else part for part in parts)
         return hmac.digest(self._secret, message, sha256)[:16]
 

@@ -16,7 +16,8 @@ from werkzeug.exceptions import HTTPException
 from service.web.errors import TYPES, Problem, from_domain, from_http
 from service.web.fields import show_time
 from service.web.limits import Want
-from service.web.routing import services, visitor
+from service.web.routing import client_prefix, services
+from service.web.shortcut import visitor
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -101,7 +102,7 @@ def form(request: Request) -> dict[str, str]:
 def count_visit() -> Mapping[str, str]:
     """Count this request under the visitor's limit; the RateLimit fields for its answer. Raises Problem."""
     parts = services()
-    wants: list[Want] = [visitor(parts)]
+    wants: list[Want] = [visitor(parts, client_prefix())]
     return parts.limits.spend(wants).fields
 
 

@@ -12,12 +12,11 @@ from uuid import UUID
 from flask import Blueprint, Response, current_app, json, request
 from marshmallow import Schema
 
-from service.domain.contact import network_prefix
 from service.web import auth, cors, reading
 from service.web.auth import Caller, Right
 from service.web.errors import Problem, with_headers
-from service.web.limits import Want
 from service.web.services import Services
+from service.web.shortcut import prefix_of, visitor
 
 COMMENT_BYTES = 64 * 1024  # the longest body fits, unless its characters come as escapes of JSON
 BATCH_BYTES = 1024 * 1024
@@ -120,10 +119,7 @@ def services() -> Services:
 
 def client_prefix() -> str:
     """The network prefix of whoever is connected (behind as many proxies as are trusted)."""
-    try:
-        return network_prefix(request.remote_addr or "")
-    except ValueError:
-        return "unknown"
+    return prefix_of(request.remote_addr or "")
 
 
 def _served(operation: Operation) -> Callable[..., Response]:
@@ -144,7 +140,7 @@ def _served(operation: Operation) -> Callable[..., Response]:
 
 def _admitted(operation: Operation, parts: Services, ids: Mapping[str, Any]) -> tuple[Caller, Mapping[str, str]]:
     """Who calls, and the RateLimit fields of a caller without a key. Raises Problem."""
-    visiting = visitor(parts)
+    visiting = visitor(parts, client_prefix())
     try:
         caller = parts.gate.admit(operation.right, _bearer(operation), _comment(ids))
     except Problem as problem:
@@ -182,12 +178,6 @@ def _response(operation: Operation, answer: Answer, fields: Mapping[str, str]) -
     response = Response(text, answer.status, content_type="application/json" if schema is not None else None)
     response.headers.update({"Cache-Control": "no-store", **fields, **answer.headers})
     return response
-
-
-def visitor(parts: Services) -> Want:
-    """The limit of requests without a key, counted by network prefix."""
-    count, seconds = parts.settings.limit_visitor
-    return Want("visitor", client_prefix().encode(), count, seconds)
 
 
 def _named(value: UUID | str) -> UUID | str:

@@ -15,7 +15,7 @@ from service.domain.urls import page_url
 from service.store import public, threads
 from service.store.public import Changed, Shown
 from service.store.sites import Site
-from service.store.threads import Thread
+from service.store.threads import Stamp, Thread
 from service.web import cors, paging, schemas
 from service.web.api.comments import reason_words
 from service.web.auth import Right
@@ -23,6 +23,7 @@ from service.web.errors import Problem
 from service.web.fields import is_web_url
 from service.web.memory import Memory
 from service.web.routing import Answer, Call, Routes
+from service.web.shortcut import STAMP
 
 routes = Routes("published")
 
@@ -49,7 +50,7 @@ def list_comments(call: Call) -> Answer:
         paging.place(call.services.keys, "no thread", call.query["cursor"])  # no cursor is of this list
         return _unchanged('"none"', headers) or Answer(_empty(), 200, {**headers, "ETag": '"none"'})
     held = {**headers, "Last-Modified": http_date(thread.changed_at)}
-    return _unchanged(_etag(thread, call.query), held) or _page(call, thread, headers)
+    return _unchanged(_etag(thread, call.query), held) or _page(call, site, thread, headers)
 
 
 @routes.add(
@@ -110,7 +111,7 @@ def nested(comments: Sequence[Shown]) -> list[dict[str, Any]]:
     return roots
 
 
-def _page(call: Call, thread: Thread, headers: dict[str, str]) -> Answer:
+def _page(call: Call, site: Site, thread: Thread, headers: dict[str, str]) -> Answer:
     """A page of the thread's comments; all that it says of the thread is of the moment of its comments."""
     read = public.trees if call.query["view"] == "tree" else public.flat
     listing = f"published {thread.id} {call.query['view']} {call.query['order']}"
@@ -127,6 +128,7 @@ def _page(call: Call, thread: Thread, headers: dict[str, str]) -> Answer:
         "next_cursor": next_cursor,
         "truncated": page.truncated,
     }
+    request.environ[STAMP] = Stamp(page.thread.id, page.thread.version, tuple(site.origins))
     named = {"ETag": _etag(page.thread, call.query), "Last-Modified": http_date(page.thread.changed_at)}
     return Answer(data, 200, {**headers, **named, **paging.links(next_cursor)})
 

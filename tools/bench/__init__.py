@@ -1,0 +1,1 @@
+"""The benchmark (`make bench`): our figures and their baselines side by side, in one run."""
