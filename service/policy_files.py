@@ -26,7 +26,7 @@ _WHOLE = re.compile(r"[-+]?[0-9]+")
 _OTHER_WHOLE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _BROKEN = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CONTROL = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,15 @@ def _text(raw: bytes) -> str:
         raise Faulty([Fault(line, "", "is not UTF-8: save the file as UTF-8")]) from None
     if found := _CONTROL.search(text):
         line = text[: found.start()].count("\n") + 1
-        raise Faulty([Fault(line, "", f"holds the control character U+{ord(found[0]):04X}: take it out")])
+        raise Faulty(
+            [
+                Fault(
+                    line,
+                    "",
+                    f"holds the control character U+{ord(found[0]):04X}: take it out, or write it as an escape in double quotes",
+                )
+            ]
+        )
     return text
 
 
@@ -145,6 +153,8 @@ def _syntax(error: yaml.MarkedYAMLError) -> Fault:
     if error.context_mark is not None and "end" in said and ("flow" in around or "quoted" in around):
         what = "quote" if "quoted" in around else "bracket"
         return Fault(error.context_mark.line + 1, "", f"the {what} that opens here is not closed")
+    if error.context_mark is not None and "could not find expected ':'" in said:
+        line = error.context_mark.line + 1
     for sign, text in _SYNTAX:
         if sign in said:
             return Fault(line, "", text)

@@ -68,6 +68,7 @@ def _entries(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
 def _taken(batch: Sequence[tuple[int, str]], kind: str, report: Import) -> Iterator[str]:
     """The entries of a batch as a lexicon keeps them; the others are counted."""
     if kind == "domains":
+        batch = [(line, entry.removeprefix("*.").removeprefix(".")) for line, entry in batch]
         yield from (domain(entry) for _, entry in _checked(batch, kind, report))
         return
     doubtful = []

@@ -48,7 +48,7 @@ def list_bans(site: str | None, every: bool, screen: Screen) -> None:
     screen.rows(COLUMNS, rows, f"Site {found.name} bans nobody.")
 
 
-@command.command("add")
+@command.command("add", context_settings={"allow_extra_args": True})
 @click.option("--comment", "comment_id", type=Id(), help="Whoever wrote this comment; see --what.")
 @click.option("--what", type=click.Choice(WHATS), help="Of the comment: author (the default), domain or network.")
 @click.option("--email", is_flag=True, help="An address; it is asked for, or read from standard input.")
@@ -58,14 +58,17 @@ def list_bans(site: str | None, every: bool, screen: Screen) -> None:
 @click.option("--until", type=Moment(ahead=True), help="It ends then: 2026-12-31T00:00:00Z, or 30d; without: never.")
 @site_option()
 @show.screen
+@click.pass_context
 def add(
-    comment_id: UUID | None, what: str | None, email: bool, domain: str | None, network: str | None, reason: str,
-    until: datetime | None, site: str | None, screen: Screen,
+    context: click.Context, comment_id: UUID | None, what: str | None, email: bool, domain: str | None,
+    network: str | None, reason: str, until: datetime | None, site: str | None, screen: Screen,
 ) -> None:  # fmt: skip
     """Ban by a comment, an address, a domain or a network: name one of the four.
 
     An address is never an argument, so that no shell remembers it: it is asked for, or read from standard input.
     """
+    if context.args:
+        raise click.UsageError("An address is never an argument: give --email alone, and the address when asked.")
     given: dict[str, Any] = {
         "comment_id": comment_id and str(comment_id), "what": what, "email": _address() if email else None,
         "domain": domain, "network": network, "reason": reason, "until": until and show_time(until),

@@ -355,13 +355,20 @@ def _document(connection: Connection, site: Site, side: str) -> Mapping[str, Any
 
 def _spelt_out(connection: Connection, site: Site, stored: PolicyVersion) -> Mapping[str, Any]:
     try:
-        return policing.show(stored, policing.read(connection, site.id, stored.document))
+        policy = policing.read(connection, site.id, stored.document)
+        return policies.write(policy) | _examples(stored.document)
     except UnknownList:
-        return {name: stored.document[name] for name in ("rules", "examples") if name in stored.document}
+        return {"rules": stored.document["rules"]} | _examples(stored.document)
 
 
 def _examples(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {"examples": document["examples"]} if document.get("examples") else {}
+    """A document's examples, each with its members in one order: the database keeps none."""
+    order = ("name", "website", "body", "expect")
+    own = [
+        {name: example[name] for name in order if example.get(name) is not None}
+        for example in document.get("examples", ())
+    ]
+    return {"examples": own} if own else {}
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any], one: str, other: str) -> list[str]:
