@@ -25,8 +25,12 @@ def migrate() -> int:
     url = Settings.read(os.environ, "migrate").database_url
     given = "" if sys.stdin.isatty() else sys.stdin.read()
     roles.ensure(url, json.loads(given) if given.strip() else {})
-    changed = migrations.upgrade(url)
-    print("The database was brought to this release." if changed else "The database is at this release.")
+    if migrations.upgrade(url):
+        print("The database was brought to this release.")
+    elif migrations.newer(migrations.current(url)):
+        print("The database is at a newer release; the one just before it runs on it too.")
+    else:
+        print("The database is at this release.")
     return 0
 
 

@@ -13,9 +13,10 @@ def upgrade(owner_url: str) -> bool:
     """Make the schema that this release needs; True when anything had to be done.
 
     `owner_url` is the database as its owner, who may create schemas; the process roles must exist. Two callers at once:
-    the second waits for the first.
+    the second waits for the first. A newer release's schema is left as it is, so that one may go back to this release.
     """
-    if current(owner_url) == HEAD:
+    now = current(owner_url)
+    if now == HEAD or newer(now):
         return False
     engine = create_engine(_sqlalchemy(owner_url), poolclass=pool.NullPool, hide_parameters=True)
     with engine.begin() as connection:
@@ -24,6 +25,11 @@ def upgrade(owner_url: str) -> bool:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return True
+
+
+def newer(revision: str | None) -> bool:
+    """Whether a later release made it. Revisions are numbers of four digits, and only ever add what a release needs."""
+    return revision is not None and len(revision) == 4 and revision.isdigit() and revision > HEAD
 
 
 def current(owner_url: str) -> str | None:
