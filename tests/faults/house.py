@@ -80,12 +80,14 @@ class House:
             self.servers.owner_url,
             self.servers.broker_url,
             ROLES[kind],
-            COMITY_PORT=str(self.port),
-            COMITY_PUBLIC_URL=self.url,
-            COMITY_PROCESS=name,
-            COMITY_LIMIT_AUTHOR="100000/60",
-            COMITY_LIMIT_VISITOR="100000/60",
-            **environ,
+            **{
+                "COMITY_PORT": str(self.port),
+                "COMITY_PUBLIC_URL": self.url,
+                "COMITY_PROCESS": name,
+                "COMITY_LIMIT_AUTHOR": "100000/60",
+                "COMITY_LIMIT_VISITOR": "100000/60",
+                **environ,
+            },
         )
         kept = {key: value for key, value in os.environ.items() if not key.startswith("COMITY_")}
         with self.log.open("ab") as log:
