@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full lint lock replay latency memory fuzz secrets test-compose clean
+.PHONY: help run test test-full lint lock replay latency memory fuzz secrets test-alerts test-compose clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -44,6 +44,9 @@ secrets: ## Make the secret files of docker-compose.yml, once
 
 test-compose: $(VENV)/test ## Build the containers, kill each under load, count every comment (needs Docker)
 	@$(BIN)/python -m pytest -s tests/compose/proof.py
+
+test-alerts: $(VENV)/test ## Fire every alert, and compare with what Prometheus says of it (needs promtool)
+	@$(BIN)/python -m pytest -s tests/operator/proof.py
 
 lock: ## Pin the newest versions of all packages, with hashes
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install -q uv

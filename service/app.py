@@ -18,7 +18,7 @@ from service.domain.contact import Sealer
 from service.ring import Bell, Ringer
 from service.settings import Settings
 from service.store.database import Database
-from service.web import answers, api, errors, health, home, pages, reference
+from service.web import answers, api, errors, health, home, metrics, pages, reference
 from service.web.auth import Gate
 from service.web.console import desk
 from service.web.embed import page as thread_page
@@ -37,17 +37,19 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
     database = Database(settings.database_url, "web", settings.web_threads + 2, lasting=settings.web_threads)
-    app.extensions["comity"] = Services(
+    ringer = Ringer(Bell(settings.broker_url))
+    app.extensions["comity"] = parts = Services(
         settings=settings,
         database=database,
         keys=settings.keys,
         sealer=Sealer(X25519PublicKey.from_public_bytes(settings.contact_public_key), settings.index_key),
         gate=Gate(database, settings.keys),
         limits=Limits(settings.keys.of("limits"), database),
-        ring=_ring(settings),
+        ring=ringer.call,
         model=_model(settings),
         state={},
     )
+    metrics.watch(_sources(settings, ringer.bell, parts))
     errors.register(app)
     for room in api.ROUTES:
         app.register_blueprint(room.blueprint())
@@ -63,9 +65,10 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def _ring(settings: Settings) -> Callable[[], None]:
-    ringer = Ringer(Bell(settings.broker_url))
-    return ringer.call
+def _sources(settings: Settings, bell: Bell, parts: Services) -> metrics.Sources:
+    """What the figures tell of this process. The broker is asked by a bell of its own: each is for one thread."""
+    asking = Bell(settings.broker_url)
+    return metrics.Sources(lambda: (bell.sent, bell.failed), asking.waiting, lambda: health.keys_match(parts))
 
 
 def _model(settings: Settings) -> Callable[[], Model | None]:

@@ -123,13 +123,13 @@ def _text(raw: bytes) -> str:
         line = raw[: error.start].count(b"\n") + 1
         raise Faulty([Fault(line, "", "is not UTF-8: save the file as UTF-8")]) from None
     if found := _CONTROL.search(text):
-        line = text[: found.start()].count("\n") + 1
+        line, name = text[: found.start()].count("\n") + 1, f"U+{ord(found[0]):04X}"
         raise Faulty(
             [
                 Fault(
                     line,
                     "",
-                    f"holds the control character U+{ord(found[0]):04X}: take it out, or write it as an escape in double quotes",
+                    f"holds the control character {name}: take it out, or write it as an escape in double quotes",
                 )
             ]
         )

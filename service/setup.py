@@ -17,7 +17,7 @@ from service import secret_files
 from service.embedded.files import write_atomically
 from service.settings import Settings, SettingsError
 from service.store import migrate as migrations
-from service.store import roles
+from service.store import revision, roles
 
 EX_USAGE, EX_UNAVAILABLE, EX_NOPERM, EX_CONFIG = 64, 69, 77, 78
 
@@ -27,8 +27,12 @@ def migrate() -> int:
     url = Settings.read(os.environ, "migrate").database_url
     given = "" if sys.stdin.isatty() else sys.stdin.read()
     roles.ensure(url, json.loads(given) if given.strip() else {})
-    changed = migrations.upgrade(url)
-    print("The database was brought to this release." if changed else "The database is at this release.")
+    if migrations.upgrade(url):
+        print("The database was brought to this release.")
+    elif revision.newer(revision.current(url)):
+        print("The database is at a newer release; the one just before it runs on it too.")
+    else:
+        print("The database is at this release.")
     return 0
 
 

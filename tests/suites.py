@@ -12,6 +12,7 @@ SUITES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("fuzz", 120, ("tests/fuzz",)),
     ("run", 120, ("tests/service/test_embedded", "tests/service/test_supervisor", "tests/faults/test_run")),
     ("faults", 120, ("tests/faults", "tests/service/")),
+    ("operator", 120, ("tests/operator",)),
     ("browser", 240, ("tests/browser",)),
     ("compose", 900, ("tests/compose",)),
 )  # fmt: skip

@@ -167,9 +167,9 @@ def _ruling(comment: Claimed, verdict: Verdict, facts: Facts, policy: Policy, mo
         rule=verdict.rule,
         reason=verdict.reason,
         saw=verdict.as_record(),
-        scores=facts.scores,
+        scores=facts.scores if facts.scored else None,  # what is no probability is kept nowhere
         detected=facts.language if facts.scores is not None else None,
-        model=model.version if model is not None and facts.scores is not None else None,
+        model=model.version if model is not None and facts.scored else None,
         policy_version=policy.version,
     )
 

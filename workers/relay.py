@@ -3,18 +3,21 @@
 Any number may run; each does the same, and none is needed as long as another one lives.
 """
 
+import os
 import random
+import socket
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from service import failpoints, log
 from service.ring import Bell
 from service.settings import Settings
-from service.store import claims, jobs
+from service.store import claims, jobs, presence
 from service.store.claims import Backlog
-from service.store.database import Busy, Database, Unavailable
+from service.store.database import Busy, Connection, Database, Unavailable
 from workers.beat import Beat
 from workers.entry import begin, stop_event
 
@@ -58,12 +61,18 @@ class Relay:
     bell: Bell
     stand_in: StandIn
     working: bool = False
+    process: str = field(init=False)
     _silent: float = 0.0  # seconds the broker has not answered
+    _seen: float = float("-inf")  # when it last said that it is there
+
+    def __post_init__(self) -> None:
+        self.process = f"relay:{socket.gethostname()}:{os.getpid()}"
 
     def step(self, elapsed: float) -> None:
         """One look at queue and jobs; `elapsed` seconds passed since the last one."""
         with self.database.connection() as connection:
             backlog = claims.backlog(connection)
+            self._be_seen(connection)
         if backlog.due:
             self._ring(elapsed)
         self._decide_to_work(backlog)
@@ -71,6 +80,12 @@ class Relay:
             self.stand_in.work()
         while jobs.run_due(self.database):
             pass
+
+    def _be_seen(self, connection: Connection) -> None:
+        now = time.monotonic()
+        if now - self._seen >= presence.EVERY:
+            presence.note(connection, self.process)
+            self._seen = now
 
     def _ring(self, elapsed: float) -> None:
         waiting = self.bell.waiting()

@@ -478,6 +478,8 @@ def _imported(screen: Screen, site: Site, made: lists.WordList, report: word_lis
         return
     screen.say(f"List {made.name} of site {site.name} has {made.entries:,} {made.kind} now (version {made.version}).")
     if report.doubles:
-        screen.say(f"{report.doubles:,} lines say what another one says and were dropped.")
+        said = "line says" if report.doubles == 1 else "lines say"
+        screen.say(f"{report.doubles:,} {said} what another one says: dropped.")
     for one in refusals:
-        screen.say(f"{one.count:,} lines were refused: an entry {one.why} (first on line {one.first}).", "yellow")
+        lines = "line was" if one.count == 1 else "lines were"
+        screen.say(f"{one.count:,} {lines} refused: an entry {one.why} (first on line {one.first}).", "yellow")

@@ -85,7 +85,10 @@ def _view(review: Review, explained: bool) -> dict[str, Any]:
             "verified": review.author_verified, "network": review.author_prefix,
         },
         "decisions": [
-            {**shape.dump(one), "at": one.at, "by": f"{one.actor} {one.token_id or ''}".strip()}
+            {
+                **shape.dump(one), "at": one.at, "note": one.note and text.mask(one.note),
+                "by": f"{one.actor} {one.token_id or ''}".strip(),
+            }
             for one in review.decisions
         ],
     }  # fmt: skip

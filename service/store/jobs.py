@@ -75,10 +75,11 @@ def sum_counters(connection: Connection) -> None:
 
 
 def retention(connection: Connection) -> None:
-    """Drop what is past its time: request keys and hits after a day, events and sketches after a month, idle pulses."""
+    """Drop what is past its time: keys, hits and who was here after a day, events and sketches after a month."""
     connection.execute("DELETE FROM comity.idempotency WHERE created_at < now() - %s", [KEYS_KEPT])
     connection.execute("DELETE FROM comity.outbox WHERE at < now() - %s", [EVENTS_KEPT])
     connection.execute("DELETE FROM comity.pulse WHERE claimed_at < now() - interval '1 day'")
+    connection.execute("DELETE FROM comity.presence WHERE seen_at < now() - interval '1 day'")
     connection.execute("DELETE FROM comity.sketch WHERE created_at < now() - %s", [SKETCHES_KEPT])
     connection.execute("DELETE FROM comity.band WHERE created_at < now() - %s", [SKETCHES_KEPT])
     connection.execute("SELECT contacts.forget_hits(now() - %s)", [HITS_KEPT])

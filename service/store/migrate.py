@@ -5,7 +5,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, pool, text
 
-from service.store.revision import current
+from service.store.revision import current, newer
 
 HEAD = "0003"  # a test compares it with the revisions' own head
 
@@ -14,9 +14,10 @@ def upgrade(owner_url: str) -> bool:
     """Make the schema that this release needs; True when anything had to be done.
 
     `owner_url` is the database as its owner, who may create schemas; the process roles must exist. Two callers at once:
-    the second waits for the first.
+    the second waits for the first. A newer release's schema is left as it is, so that one may go back to this release.
     """
-    if current(owner_url) == HEAD:
+    now = current(owner_url)
+    if now == HEAD or newer(now):
         return False
     engine = create_engine(_sqlalchemy(owner_url), poolclass=pool.NullPool, hide_parameters=True)
     with engine.begin() as connection:

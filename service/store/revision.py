@@ -22,3 +22,8 @@ def current(owner_url: str) -> str | None:
             return None
         row = connection.execute("SELECT version_num FROM public.comity_version").fetchone()
         return row[0] if row else None
+
+
+def newer(revision: str | None) -> bool:
+    """Whether a later release made it. Revisions are numbers of four digits, and only ever add what a release needs."""
+    return revision is not None and len(revision) == 4 and revision.isdigit() and revision > newest()

@@ -27,21 +27,24 @@ def readyz() -> Response:
     """
     parts = services()
     database = parts.database.answers()
-    keys = database and _keys_match(parts)
+    keys = database and keys_match(parts) is True
     ready = database and keys
     told: dict[str, object] = {"status": "ok" if ready else "unavailable", "database": database, "keys": keys}
     return _answer(told, 200 if ready else 503)
 
 
-def _keys_match(parts: Services) -> bool:
-    """Asked until it is so; a running process's key does not change."""
+def keys_match(parts: Services) -> bool | None:
+    """Whether the index key is the database's; None when it does not answer.
+
+    Asked until it is so; a running process's key does not change.
+    """
     if parts.state.get("keys_match"):
         return True
     try:
         with parts.database.connection() as connection:
             found = contacts.matches(connection, "index", parts.sealer.fingerprint)
     except (Unavailable, Busy):
-        return False
+        return None
     if not found:
         _log.error("index_key_differs", remedy="set COMITY_INDEX_KEY to the key this database began with")
     parts.state["keys_match"] = found

@@ -1,15 +1,16 @@
 """Figures for Prometheus, on a port of their own."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.store.database import Busy, Database, Unavailable
-from service.store.gauges import gauges
+from service.store.gauges import Gauges, gauges
 
 REGISTRY = CollectorRegistry()
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # a label has few values
@@ -18,12 +19,51 @@ _SECONDS = Histogram(
     "comity_request_seconds", "Time to answer", ["route"], registry=REGISTRY,
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )  # fmt: skip
+_ERRORS = Counter("comity_request_errors", "Answers 500 and 503", ["status"], registry=REGISTRY)
+for _status in ("500", "503"):
+    _ERRORS.labels(_status)  # there from the start, at 0: a figure that was not there before does not increase
 
 
 def observe(method: str, route: str, status: int, seconds: float) -> None:
     """Count one answered request. `route` is a rule of ours, never a path."""
     _REQUESTS.labels(method if method in _METHODS else "other", route, str(status)).inc()
     _SECONDS.labels(route).observe(seconds)
+    if status in (500, 503):
+        _ERRORS.labels(str(status)).inc()
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a web process can say of itself when somebody looks.
+
+    rings: how many it sent, and how many failed. waiting: rings in the broker, None when that does not answer.
+    keys_match: whether its index key is the database's, None when that does not answer.
+    """
+
+    rings: Callable[[], tuple[int, int]]
+    waiting: Callable[[], int | None]
+    keys_match: Callable[[], bool | None]
+
+
+class _Process(Collector):
+    """The process itself, its key and its broker."""
+
+    def __init__(self) -> None:
+        self.sources: Sources | None = None
+        self._lock = threading.Lock()  # the broker is asked over one connection
+
+    def collect(self) -> Iterable[Metric]:
+        if self.sources is None:
+            return
+        sent, failed = self.sources.rings()
+        yield CounterMetricFamily("comity_rings_sent", "Rings that the broker took from this process", sent)
+        yield CounterMetricFamily("comity_rings_failed", "Rings of this process that the broker did not take", failed)
+        with self._lock:
+            waiting = self.sources.waiting()
+        yield GaugeMetricFamily("comity_broker_up", "Whether the broker answers", waiting is not None)
+        match = self.sources.keys_match()
+        if match is not None:
+            yield GaugeMetricFamily("comity_keys_match", "Whether the index key is the database's", match)
 
 
 class _Queue(Collector):
@@ -40,9 +80,35 @@ class _Queue(Collector):
             yield GaugeMetricFamily("comity_database_up", "Whether the database answers", 0)
             return
         yield GaugeMetricFamily("comity_database_up", "Whether the database answers", 1)
-        yield GaugeMetricFamily("comity_pending_comments", "Comments that wait for a verdict", now.pending)
-        yield GaugeMetricFamily("comity_pending_oldest_seconds", "How long the oldest verdict is overdue", now.oldest)
-        yield GaugeMetricFamily("comity_flagged_comments", "Comments that wait for a moderator", now.flagged)
+        yield from _families(now)
+
+
+def _families(now: Gauges) -> Iterable[Metric]:
+    for name, meaning, value in (
+        ("pending_comments", "Comments that wait for a verdict", now.pending),
+        ("pending_oldest_seconds", "How long the oldest verdict is overdue", now.oldest),
+        ("flagged_comments", "Comments that wait for a moderator", now.flagged),
+        ("flagged_oldest_seconds", "Since the oldest of them came in", now.flagged_oldest),
+        ("unscored_comments", "Those of the last ten minutes that nothing scored", now.unscored),
+        ("worker_claim_seconds", "Since a worker last claimed a comment", now.worker),
+        ("relay_claim_seconds", "Since a relay's stand-in last claimed a comment", now.relay),
+        ("relays_alive", "Relays that come round", now.relays),
+        ("database_bytes", "Size of the database", now.size),
+    ):
+        yield GaugeMetricFamily(f"comity_{name}", meaning, value)
+    late = GaugeMetricFamily("comity_job_late_seconds", "How late a job is", labels=["name"])
+    for name, seconds in now.jobs.items():
+        late.add_metric([name], seconds)
+    yield late
+
+
+_PROCESS = _Process()
+REGISTRY.register(_PROCESS)
+
+
+def watch(sources: Sources) -> None:
+    """Show what this process says of itself; it has one application."""
+    _PROCESS.sources = sources
 
 
 def serve(host: str, port: int, database: Database) -> tuple[WSGIServer, threading.Thread]:

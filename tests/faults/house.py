@@ -54,7 +54,7 @@ class House:
         with psycopg.connect(self.servers.owner_url, autocommit=True) as connection:
             connection.execute(
                 "TRUNCATE comity.comment, comity.thread, comity.tree, comity.decision, comity.outbox, comity.counter, "
-                "comity.counter_change, comity.idempotency, comity.pulse, comity.sketch, comity.band, contacts.contact"
+                "comity.counter_change, comity.idempotency, comity.pulse, comity.presence, comity.sketch, comity.band, contacts.contact"
             )
         self.servers.broker_command("FLUSHALL")
         self.log.unlink(missing_ok=True)
@@ -68,26 +68,33 @@ class House:
         self.servers.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start(self, name: str, kind: str | None = None, **environ: str) -> None:
-        """Start a process; `kind` is web, worker or relay (default: the name)."""
+    def start(
+        self, name: str, kind: str | None = None, *, wait: bool = True, root: Path = ROOT, **environ: str
+    ) -> None:
+        """Start a process; `kind` is web, worker or relay (default: the name).
+
+        wait: until a web process is ready. root: the checkout whose code runs.
+        """
         kind = kind or name
         settings = worlds.environment(
             self.servers.owner_url,
             self.servers.broker_url,
             ROLES[kind],
-            COMITY_PORT=str(self.port),
-            COMITY_PUBLIC_URL=self.url,
-            COMITY_PROCESS=name,
-            COMITY_LIMIT_AUTHOR="100000/60",
-            COMITY_LIMIT_VISITOR="100000/60",
-            **environ,
+            **{
+                "COMITY_PORT": str(self.port),
+                "COMITY_PUBLIC_URL": self.url,
+                "COMITY_PROCESS": name,
+                "COMITY_LIMIT_AUTHOR": "100000/60",
+                "COMITY_LIMIT_VISITOR": "100000/60",
+                **environ,
+            },
         )
         kept = {key: value for key, value in os.environ.items() if not key.startswith("COMITY_")}
         with self.log.open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "service", kind], cwd=ROOT, env={**kept, **settings}, stderr=log, stdout=log
+                [sys.executable, "-m", "service", kind], cwd=root, env={**kept, **settings}, stderr=log, stdout=log
             )
-        if kind == "web":
+        if kind == "web" and wait:
             wait_for(self.answers, 20, "the web process answers")
 
     def answers(self) -> bool:

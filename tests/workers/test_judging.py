@@ -99,6 +99,17 @@ def test_without_a_model_nothing_is_published(world: World) -> None:
     assert (world.status(made)["status"], world.review(made)["rule"]) == ("flagged", "no_score")
 
 
+@pytest.mark.parametrize("score", ["nan", "inf", "-0.5", "1.5"])
+def test_what_is_no_probability_is_no_score(world: World, score: str) -> None:
+    """Such a comment goes to people at the first try, takes no other down with it, and nothing of the score is kept."""
+    made, other = world.submit(body=f"score:spam={score}"), world.submit()
+    world.judge.pass_once()
+    assert (world.status(made)["status"], world.review(made)["rule"]) == ("flagged", "no_score")
+    assert world.status(other)["status"] == "published"
+    assert world.review(made)["decisions"][0]["scores"] is None
+    assert set(world.review(made)["scores"].values()) == {None}
+
+
 class MeetingModel(WordModel):
     """A model at which several judges wait for each other, so that all decide at the same time."""
 

@@ -7,6 +7,7 @@ import pytest
 
 from service.store.claims import Backlog
 from service.store.database import Database
+from service.store.gauges import gauges
 from tests.world import World, as_role
 from workers.deafness import deaf
 from workers.relay import BROKER_PATIENCE, RINGS, Relay
@@ -101,6 +102,24 @@ def test_a_relay_works_when_the_broker_is_long_gone(world: World, relay: Relay) 
     assert not relay.working
     relay.step(1.0)
     assert relay.working
+
+
+def test_a_relay_is_seen_while_it_comes_round(world: World, relay: Relay) -> None:
+    """It says so every two seconds; one that was not seen for a while is missing, and forgotten after a day."""
+    for _ in range(3):
+        relay.step(0.15)
+    assert _alive(world) == 1
+    world.execute("UPDATE comity.presence SET seen_at = now() - interval '16 seconds'")
+    assert _alive(world) == 0
+    world.execute("UPDATE comity.presence SET seen_at = now() - interval '25 hours'")
+    world.execute("UPDATE comity.job SET next_at = now()")
+    relay.step(0.15)
+    assert world.rows("SELECT * FROM comity.presence") == []
+
+
+def _alive(world: World) -> int:
+    with world.app.extensions["comity"].database.connection() as connection:
+        return gauges(connection).relays
 
 
 def test_jobs_are_done_once_by_whoever_comes_first(world: World, relay: Relay) -> None:

@@ -133,6 +133,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     ) AS b ON true;
 $$;
 
+-- Presence ---------------------------------------------------------------------------------------------------------
+
+-- Which relays came round when: how an operator learns that one is missing before both are.
+CREATE TABLE comity.presence (
+    process text PRIMARY KEY,
+    seen_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
 -- Rights -----------------------------------------------------------------------------------------------------------
 
 REVOKE ALL ON FUNCTION contacts.ban_of_comment, contacts.ban_value, contacts.bans, contacts.lift_ban, contacts.facts
@@ -146,3 +154,5 @@ GRANT INSERT, UPDATE, DELETE ON comity.list TO comity_web;
 GRANT INSERT, UPDATE ON comity.sketch TO comity_worker, comity_relay;
 GRANT INSERT ON comity.band TO comity_worker, comity_relay;
 GRANT DELETE ON comity.sketch, comity.band TO comity_relay;
+GRANT SELECT ON comity.presence TO comity_web;
+GRANT SELECT, INSERT, UPDATE, DELETE ON comity.presence TO comity_relay;

@@ -113,12 +113,12 @@ def test_a_policy_is_put_in_force_compared_and_rolled_back(at_world: Terminal, w
     assert at_world("policy", "rollback", 1).code == Exit.UNASKED
     assert at_world.done("policy", "rollback", 1, "--yes", "--json").data["note"] == "back to version 1"
     assert at_world.done("policy", "rollback", 0, "--yes").out == "Version 4 is the policy of blog now.\n"
-    for words in (
+    for asking in (
         ("policy", "rollback", "9", "--yes"),
         ("policy", "show", "--version", "9"),
         ("policy", "diff", "9", "1"),
     ):
-        answer = at_world(*words)
+        answer = at_world(*asking)
         assert (answer.code, answer.out) == (Exit.NOTHING, "")
         assert answer.err.startswith("Site blog never had a policy of version 9: `comity policy history`")
 
@@ -164,11 +164,11 @@ def test_a_list_is_imported_replaced_and_forgotten(at_world: Terminal, write: Wr
     said = at_world.done("policy", "import", "games", file, "--kind", "words")
     assert said.out.splitlines() == [
         "List games of site blog has 2 words now (version 1).",
-        "1 lines say what another one says and were dropped.",
+        "1 line says what another one says: dropped.",
         "2 lines were refused: an entry must hold a letter or digit (first on line 6).",
-        "1 lines were refused: an entry must be words, not an address, link, number or name: links go to domains (first "
+        "1 line was refused: an entry must be words, not an address, link, number or name: links go to domains (first "
         "on line 7).",
-        "1 lines were refused: an entry may have a * only at the end of a single word (first on line 9).",
+        "1 line was refused: an entry may have a * only at the end of a single word (first on line 9).",
     ]
     file.write_text("spam.example\n*.Bad.example\nno domain\n")
     asked = at_world("policy", "import", "games", file, "--kind", "domains")

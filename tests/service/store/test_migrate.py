@@ -53,6 +53,18 @@ def test_a_migration_that_fails_leaves_nothing(empty: str) -> None:
         assert connection.execute("SELECT to_regnamespace('comity')").fetchone() == (None,)
 
 
+def test_a_newer_schema_is_left_as_it_is(empty: str) -> None:
+    """So that one may go back to this release; a revision that is none of ours is refused."""
+    migrate.upgrade(empty)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("UPDATE public.comity_version SET version_num = '9999'")
+        assert migrate.upgrade(empty) is False
+        assert migrate.current(empty) == "9999"
+        connection.execute("UPDATE public.comity_version SET version_num = 'strange'")
+    with pytest.raises(Exception, match="strange"):
+        migrate.upgrade(empty)
+
+
 def test_every_foreign_key_has_an_index(world: World) -> None:
     """So that removing or locking a parent does not look through all children; tables of a few rows aside."""
     without = world.rows(

@@ -102,6 +102,31 @@ def test_figures_count_requests_by_route_and_the_queue(shared: World, figures: s
     assert read(figures)["comity_pending_oldest_seconds"] == 0
 
 
+def test_figures_tell_of_process_broker_and_moderators(make_world: Any) -> None:
+    """The key fits, the broker answers, rings are counted; who claimed last, how old the queue is, what nobody scored."""
+    world = make_world()
+    server, thread = metrics.serve("127.0.0.1", 0, world.app.extensions["comity"].database)
+    url = f"http://127.0.0.1:{server.server_port}/metrics"
+    before = read(url)
+    assert (before["comity_keys_match"], before["comity_broker_up"], before["comity_rings_failed_total"]) == (1, 1, 0)
+    assert before["comity_worker_claim_seconds"] == before["comity_relay_claim_seconds"] == float("inf")
+    assert before["comity_database_bytes"] > 1_000_000
+    assert {f'comity_request_errors_total{{status="{status}"}}' for status in (500, 503)} <= set(before)
+
+    world.flagged()
+    world.judge.model = None
+    world.submit()
+    world.settle()
+    world.execute("UPDATE comity.comment SET created_at = created_at - interval '1 hour' WHERE reason <> 'no_score'")
+    after = read(url)
+    assert 0 <= after["comity_worker_claim_seconds"] < 60
+    assert after["comity_unscored_comments"] == 1
+    assert 3600 <= after["comity_flagged_oldest_seconds"] < 3700
+    assert after['comity_job_late_seconds{name="retention"}'] >= 0
+    server.shutdown()
+    thread.join()
+
+
 def test_labels_cannot_be_chosen_from_outside(shared: World, figures: str) -> None:
     """Whatever methods, paths and hosts are asked for, no new label appears but "other" and "unknown"."""
     for number in range(20):
