@@ -24,7 +24,7 @@ SET maintenance_work_mem = '512MB';
 SET work_mem = '256MB';
 SET session_replication_role = replica;
 -- An id as `service.domain.ids` makes them, of a number instead of chance.
-CREATE FUNCTION pg_temp.made_id(at timestamptz, number bigint, kind int) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION pg_temp.made_id(at timestamptz, number bigint, kind int) RETURNS uuid LANGUAGE sql STABLE AS $$
     SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '700' || kind || '8'
             || lpad(to_hex(number), 15, '0'))::uuid
 $$;

@@ -18,7 +18,7 @@ _OK = 'Flask that answers "ok"'
 def measure(stage: Stage, scale: Scale) -> list[Figure]:
     """Reads a second: hot, unchanged (304), and of listings that the process never answered before."""
     site = stage.site()
-    grown = grow(stage.superuser_url(site.owner_url), site.id, max(scale.small, 5_000))
+    grown = grow(stage.superuser_url(site.owner_url), site.id, scale.pages)
     ours, theirs = stage.web(site), stage.baseline("ok")
     hot = load.request("GET", listing(0), ours.port)
     etag = _etag(ours, hot)
@@ -26,9 +26,9 @@ def measure(stage: Stage, scale: Scale) -> list[Figure]:
     ok = load.request("GET", "/", theirs.port)
     fresh = _fresh(ours.port, grown.threads)
 
-    def turn(process: Process, requests: Iterator[bytes], status: int = 200) -> Sample:
+    def turn(process: Process, requests: Iterator[bytes], status: int = 200, seconds: float = scale.seconds) -> Sample:
         meter = stage.meter(web=process.pid)
-        run = load.drive(process.port, requests, CONNECTIONS, seconds=scale.seconds, status=status)
+        run = load.drive(process.port, requests, CONNECTIONS, seconds=seconds, status=status)
         return Sample.of(run.done, run.seconds, meter.read())
 
     def against(number: str, what: str, goal: float, mine: Callable[[], Sample]) -> Figure:
@@ -38,7 +38,9 @@ def measure(stage: Stage, scale: Scale) -> list[Figure]:
     return [
         against("3a", "read 50 comments, hot", 0.5, lambda: turn(ours, itertools.repeat(hot))),
         against("3b", "read 50 comments, unchanged (304)", 0.7, lambda: turn(ours, itertools.repeat(unchanged), 304)),
-        against("3c", "read 50 comments, never read before", 0.15, lambda: turn(ours, fresh)),
+        against(
+            "3c", "read 50 comments, never read before", 0.15, lambda: turn(ours, fresh, seconds=scale.seconds / 3)
+        ),
     ]
 
 
@@ -54,7 +56,7 @@ def _etag(process: Process, raw: bytes) -> str:
 
 
 def _fresh(port: int, threads: int) -> Iterator[bytes]:
-    """Each thread's page under one limit after the other: all hold the same comments, and none was asked before."""
-    for limit in range(PER_THREAD + 1, 101):
-        for thread in range(threads):
+    """The page of each thread; then of each under the next limit, so that none was asked before."""
+    for limit in range(PER_THREAD, 101):
+        for thread in range(1, threads):
             yield load.request("GET", listing(thread, limit), port)

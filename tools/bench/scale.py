@@ -8,8 +8,8 @@ class Scale:
     """How often and how long is measured, on how much.
 
     turns: of each duel. seconds: of a turn. backlog: comments to decide. usual: comments that the baseline decides in a
-    turn. grown: the size of the large database, beside `small`. asked: requests of a turn there. stored: comments sent
-    to `make run`.
+    turn. grown: the size of the large database, beside `small`. asked: requests of a turn there. pages: comments of the
+    database that pages are read from. stored: comments sent to `make run`.
     """
 
     turns: int = 9
@@ -18,8 +18,10 @@ class Scale:
     usual: int = 400
     small: int = 10_000
     grown: int = 1_000_000
+    pages: int = 200_000
     asked: int = 150
     stored: int = 10_000
 
 
-SHORT = Scale(turns=2, seconds=0.3, backlog=1_200, usual=40, small=500, grown=2_000, asked=20, stored=50)
+FULL = Scale()
+SHORT = Scale(turns=2, seconds=0.3, backlog=1_200, usual=40, small=500, grown=2_000, pages=5_000, asked=20, stored=50)
