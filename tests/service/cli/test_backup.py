@@ -12,6 +12,7 @@ from psycopg import sql
 from service import backups, embedded
 from service.cli.exits import Exit
 from service.store import dumps
+from service.version import VERSION
 from tests.service.cli.conftest import Terminal, terminal
 from tests.world import World
 
