@@ -3,6 +3,7 @@
 import base64
 import hmac
 import secrets
+from functools import lru_cache
 from hashlib import sha256
 from uuid import UUID
 
@@ -16,8 +17,9 @@ class Keys:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = hmac.digest(b"comity", secret, sha256)
+        self.of = lru_cache(1024)(self._of)
 
-    def of(self, purpose: str) -> bytes:
+    def _of(self, purpose: str) -> bytes:
         """The 32-byte key for `purpose`."""
         return hmac.digest(self._secret, purpose.encode() + b"\x01", sha256)
 

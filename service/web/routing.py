@@ -29,12 +29,16 @@ Shape = Schema | tuple[Schema, ...] | None
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a view says. schema: the one of several declared for this status that fits; None: the first."""
+    """What a view says. schema: the one of several declared for this status that fits; None: the first.
+
+    written: the data is as its schema would write it, already.
+    """
 
     data: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     schema: Schema | None = None
+    written: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,7 @@ def _readable(operation: Operation, parts: Services, error: Exception, fields: M
 def _response(operation: Operation, answer: Answer, fields: Mapping[str, str]) -> Response:
     shape = operation.answers[answer.status]
     schema = answer.schema or (shape[0] if isinstance(shape, tuple) else shape)
-    text = b"" if schema is None else json.dumps(schema.dump(answer.data)).encode()
+    text = b"" if schema is None else json.dumps(answer.data if answer.written else schema.dump(answer.data)).encode()
     response = Response(text, answer.status, content_type="application/json" if schema is not None else None)
     response.headers.update({"Cache-Control": "no-store", **fields, **answer.headers})
     return response

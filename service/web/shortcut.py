@@ -27,7 +27,7 @@ NOTED_AFTER = 0.05  # seconds
 STAMP = "comity.stamp"  # in the environment of a request: what its answer was made from
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PER_REQUEST = frozenset({"x-request-id", "ratelimit", "ratelimit-policy"})
-_OF_CONTENT = frozenset({"content-type", "content-length", "link"})
+_OF_CONTENT = frozenset({"content-type", "content-length", "last-modified", "link"})  # not in a 304
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from service.web import cors, paging, schemas
 from service.web.api.comments import reason_words
 from service.web.auth import Right
 from service.web.errors import Problem
-from service.web.fields import is_web_url
+from service.web.fields import is_web_url, show_time
 from service.web.memory import Memory
 from service.web.routing import Answer, Call, Routes
 from service.web.shortcut import STAMP
@@ -85,6 +85,18 @@ def show(comment: Shown) -> dict[str, Any]:
     }
 
 
+def _written(shown: dict[str, Any]) -> dict[str, Any]:
+    """A comment with its replies, as `schemas.PublicTree` would write it; the schema takes ten times as long."""
+    above, moment = shown["parent_id"], shown["published_at"]
+    return {
+        **shown,
+        "id": str(shown["id"]),
+        "parent_id": None if above is None else str(above),
+        "published_at": None if moment is None else show_time(moment),
+        "replies": [_written(one) for one in shown["replies"]],
+    }
+
+
 def _key(comment_id: UUID, body: str) -> tuple[UUID, bytes]:
     """Names a comment's body: another text is another key."""
     return comment_id, blake2b(body.encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -123,14 +135,14 @@ def _page(call: Call, site: Site, thread: Thread, headers: dict[str, str]) -> An
     )
     next_cursor = paging.cursor(call.services.keys, listing, page.after)
     data = {
-        "thread": thread_view(page.thread),
-        "comments": shown,
+        "thread": {**thread_view(page.thread), "id": str(page.thread.id)},
+        "comments": [_written(one) for one in shown],
         "next_cursor": next_cursor,
         "truncated": page.truncated,
     }
     request.environ[STAMP] = Stamp(page.thread.id, page.thread.version, tuple(site.origins))
     named = {"ETag": _etag(page.thread, call.query), "Last-Modified": http_date(page.thread.changed_at)}
-    return Answer(data, 200, {**headers, **named, **paging.links(next_cursor)})
+    return Answer(data, 200, {**headers, **named, **paging.links(next_cursor)}, written=True)
 
 
 def thread_view(thread: Thread) -> dict[str, Any]:
