@@ -1,5 +1,6 @@
 """The application as a web server's process starts it."""
 
+import multiprocessing
 import os
 
 from service import failpoints, log
@@ -16,7 +17,8 @@ _log = log.get(__name__)
 
 def application() -> Front:
     """The application of one web process; called by granian inside that process."""
-    end_with_parent()  # else it would hold the port for ever
+    server = multiprocessing.parent_process()
+    end_with_parent(None if server is None else server.pid)  # else it would hold the port for ever
     failpoints.arm(os.environ.get("COMITY_FAILPOINTS", ""))
     settings = Settings.read(os.environ, "web")
     log.configure(os.environ.get("COMITY_PROCESS", "web"), settings.log_level)

@@ -8,7 +8,8 @@ import pytest
 SUITES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("unit", 120, ("tests/classifier", "tests/service/domain", "tests/service/test_keys", "tests/service/test_settings",
                    "tests/test_")),
-    ("store, races, API", 180, ("tests/service/store", "tests/service/web", "tests/service/cli", "tests/workers")),
+    ("store, races, API", 180, ("tests/service/store", "tests/service/web", "tests/workers")),
+    ("command line", 120, ("tests/service/cli",)),
     ("fuzz", 120, ("tests/fuzz",)),
     ("run", 120, ("tests/service/test_embedded", "tests/service/test_supervisor", "tests/faults/test_run")),
     ("faults", 120, ("tests/faults", "tests/service/")),

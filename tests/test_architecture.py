@@ -19,7 +19,7 @@ ALLOWED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("service.store", ("service.store", "service.domain", "service.keys", "service.log")),
     ("service.web", ("service.web", "service.store", "service.domain", "service.settings", "service.keys",
                      "service.log", "service.version", "service.failpoints", "service.evidence", "service.rulebook",
-                     "service.policing", "service.trials", "classifier")),
+                     "service.policing", "service.trials", "service.reviewing", "classifier")),
     ("service.embedded", ("service.embedded", "service.log")),
     ("service", ("service", "classifier")),
 )  # fmt: skip

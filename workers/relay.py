@@ -38,7 +38,8 @@ class StandIn:
     def work(self) -> None:
         """Have it running; one that ended is started again."""
         if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen([sys.executable, "-m", "workers.standin"])
+            command = [sys.executable, "-m", "workers.standin", str(os.getpid())]
+            self._process = subprocess.Popen(command)  # noqa: S603 - all of it is ours
 
     def rest(self) -> None:
         """End it, softly; a batch in hand is finished."""

@@ -1,8 +1,9 @@
-"""The stand-in (`python -m workers.standin`): a relay starts it to judge comments while no worker hears rings.
+"""The stand-in (`python -m workers.standin PARENT`): a relay starts it to judge comments while no worker hears rings.
 
 A process of its own keeps the relay small, and a text that kills its reader cannot kill the relay.
 """
 
+import sys
 import threading
 
 from service import log
@@ -34,5 +35,5 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent()
+    end_with_parent(int(sys.argv[1]))
     run(begin("stand-in", "relay"), stop_event())

@@ -49,14 +49,16 @@ def command(screen: Screen) -> None:
 
 
 def _show(screen: Screen, findings: list[Finding]) -> None:
-    width = max(len(one.about) for one in findings)
-    for one in findings:
-        screen.say(f"{one.level:<4}  {one.about:<{width}}  {one.found}", _COLOURS[one.level])
-        if one.remedy:
-            screen.say(f"{'':<{width + 6}}  {one.remedy}")
+    screen.grid(line for one in findings for line in _lines(one))
     counts = {level: sum(one.level is level for one in findings) for level in Level}
     screen.say()
     screen.say(f"{counts[Level.OK]} fine, {counts[Level.WARN]} doubtful, {counts[Level.FAIL]} bad.")
+
+
+def _lines(one: Finding) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    yield _COLOURS[one.level], (str(one.level), one.about, one.found)
+    if one.remedy:
+        yield "", ("", "", one.remedy)
 
 
 def _findings() -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from service.domain import text
 from service.store import queue, sites
 from service.store.comments import NotFound
 from service.store.database import Connection
-from service.store.queue import Review
+from service.store.queue import Decision, Review
 from service.web.api import moderation
 from service.web.schemas import DecisionView
 
@@ -85,13 +85,15 @@ def _view(review: Review, explained: bool) -> dict[str, Any]:
             "verified": review.author_verified, "network": review.author_prefix,
         },
         "decisions": [
-            {
-                **shape.dump(one), "at": one.at, "note": one.note and text.mask(one.note),
-                "by": f"{one.actor} {one.token_id or ''}".strip(),
-            }
+            _decision(shape.dump(one), one)
             for one in review.decisions
         ],
     }  # fmt: skip
+
+
+def _decision(shown: dict[str, Any], one: Decision) -> dict[str, Any]:
+    note = one.note and text.mask(one.note)
+    return {**shown, "at": one.at, "note": note, "by": f"{one.actor} {one.token_id or ''}".strip()}
 
 
 def _model() -> Model | None:

@@ -6,7 +6,7 @@ Lists are one JSON object a line, single things one object. Without a terminal, 
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,11 +16,15 @@ from uuid import UUID
 import click
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 200  # columns where there is no terminal: nothing is cut
+NARROW = 20  # columns that a text needs at least
+NOTHING = "–"
+GAP = 3  # between two columns
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -50,14 +54,20 @@ class Screen:
         if not found:
             self.say(empty)
             return
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for column in columns:
-            table.add_column(
-                column.title, justify="right" if column.right else "left", no_wrap=column.whole, overflow="fold"
-            )
-        for row in found:
-            table.add_row(*(cell(row[column.name]) for column in columns))
-        _console().print(table)
+        console = _console()
+        if _needs(columns, found) <= console.width:
+            console.print(_table(columns, found))
+        else:
+            for row in found:
+                console.print(*_block(columns, row), sep="\n")
+
+    def grid(self, rows: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """Lines of some words each, one below the other, each line with its colour; for people alone."""
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for style, line in rows:
+            table.add_row(*(cell(words) for words in line), style=style)
+        if not self.machine:
+            _console().print(table)
 
     def record(self, data: Mapping[str, Any], shown: Sequence[tuple[str, Any]]) -> None:
         """One thing. Programs get `data`, people the pairs of `shown`."""
@@ -117,6 +127,36 @@ def waiting(line: str) -> AbstractContextManager[Any]:
     return bar
 
 
+def _needs(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> int:
+    """Columns of a terminal that a table needs to be easy on the eyes."""
+    widths = [max(len(column.title), *(cell(row[column.name]).cell_len for row in rows)) for column in columns]
+    wanted = [width if column.whole else min(width, NARROW) for column, width in zip(columns, widths, strict=True)]
+    return sum(wanted) + GAP * (len(columns) - 1)
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(
+            column.title, justify="right" if column.right else "left", no_wrap=column.whole, overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(cell(row[column.name]) for column in columns))
+    return table
+
+
+def _block(columns: Sequence[Column], row: Mapping[str, Any]) -> Iterator[Text | Padding]:
+    """A row where a table has no room: its first column on a line, the others below it, each with its heading."""
+    first, *others = columns
+    yield Text.assemble((cell(row[first.name]).plain, "bold"))
+    parts: list[tuple[str, str] | str] = []
+    for column in others:
+        if cell(row[column.name]).plain == NOTHING:
+            continue
+        parts += [" · "] * bool(parts) + [(f"{column.title} ", "dim"), cell(row[column.name]).plain]
+    yield Padding(Text.assemble(*parts), (0, 0, 0, 2))
+
+
 def _console(err: bool = False) -> Console:
     stream = sys.stderr if err else sys.stdout
     return Console(
@@ -142,14 +182,14 @@ def _words(value: Any) -> str:
 
 
 _WORDS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
-    (type(None), lambda _: "–"),
+    (type(None), lambda _: NOTHING),
     (bool, lambda value: "yes" if value else "no"),
     (int, lambda value: f"{value:,}"),
     (float, lambda value: f"{value:.3f}"),
     (datetime, lambda value: value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")),
     (timedelta, lambda value: f"{value.total_seconds():,.0f} s"),
-    (list | tuple, lambda value: ", ".join(_words(one) for one in value) or "–"),
-    (dict, lambda value: ", ".join(f"{name} {_words(one)}" for name, one in value.items()) or "–"),
+    (list | tuple, lambda value: ", ".join(_words(one) for one in value) or NOTHING),
+    (dict, lambda value: ", ".join(f"{name} {_words(one)}" for name, one in value.items()) or NOTHING),
 )
 
 

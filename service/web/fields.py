@@ -219,9 +219,9 @@ class Time(fields.Field[datetime]):
         if isinstance(value, str) and _RFC3339.fullmatch(value):
             try:
                 found = datetime.fromisoformat(value.upper().replace("Z", "+00:00"))
-                if 1 < found.year < 9999:
-                    return found
-            except ValueError:
+                found.astimezone(UTC)  # so that it can be shown
+                return found
+            except (ValueError, OverflowError):
                 pass
         raise ValidationError("must be a time with its zone, such as 2026-11-23T08:00:00Z")
 

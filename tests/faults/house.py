@@ -110,6 +110,7 @@ class House:
             return
         killed = []
         with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(process.pid).suspend()  # so that it starts nobody while its family is counted
             for one in family(process.pid):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     one.kill()

@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from classifier import Model
+from service import reviewing
 from service.domain import text
-from service.domain.lifecycle import Action, Actor
-from service.domain.reasons import LABELS, REVIEW_REASONS, Reason
+from service.domain.lifecycle import Action
+from service.domain.reasons import LABELS
 from service.store import comments, queue
 from service.store.queue import Filter, Flagged, Review
 from service.web import paging, schemas
@@ -77,26 +78,9 @@ def decide(
     """Carry out a moderator's decision. Raises NotFound, Conflict or MoveError."""
     assert call.caller.token is not None  # a moderator has one
     with call.services.database.transaction() as connection:
-        seen = comments.see(connection, comment_id, call.caller.sites)
-        if seen.version != version:
-            raise comments.Conflict(str(seen.state), seen.version)
-        ruling = comments.Ruling(
-            comment_id, action, Actor.MODERATOR, seen.state, version, seen.content_version, call.caller.token.id,
-            rule="moderator", reason=_reason(action, reason, seen.reason), note=note,
-        )  # fmt: skip
-        return comments.decide_one(connection, ruling)
-
-
-def _reason(action: Action, given: str | None, before: str | None) -> Reason | None:
-    """What is noted as the reason: none for a published comment, the one given, or the one it was flagged for.
-
-    What only explains why a person had to look (no score, its language ...) is no reason to reject.
-    """
-    if action is Action.PUBLISH:
-        return None
-    if given is None and action is Action.REJECT and before not in REVIEW_REASONS:
-        return Reason.OTHER
-    return Reason(given or before or Reason.OTHER)
+        return reviewing.decide(
+            connection, comment_id, call.caller.sites, version, action, reason, note, call.caller.token.id
+        )
 
 
 def filter_of(call: Call) -> Filter:

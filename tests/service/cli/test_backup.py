@@ -12,6 +12,7 @@ from psycopg import sql
 from service import backups, embedded
 from service.cli.exits import Exit
 from service.store import dumps
+from service.version import VERSION
 from tests.service.cli.conftest import Terminal, terminal
 from tests.world import World
 
@@ -69,7 +70,7 @@ def test_a_backup_restores_into_an_empty_database(at_world: Terminal, world: Wor
     """With a preview and a question; rights and keys' fingerprints come along, and the schema is this release's."""
     asked = at_world("restore", file, "--into", empty_url)
     assert asked.code == Exit.UNASKED
-    assert "by Comity 0.1.0: schema 0003" in asked.err
+    assert f"by Comity {VERSION}: schema 0003" in asked.err
     assert "Keys are not in it" in asked.err
     said = at_world.done("restore", file, "--into", empty_url, "--yes").out
     assert said.startswith("Restored ")
