@@ -22,7 +22,7 @@ TABLE = (
 
 def ok() -> Flask:
     """Answers "ok"."""
-    end_with_parent()
+    end_with_parent(None)
     app = Flask("ok")
     app.add_url_rule("/", "ok", lambda: "ok")
     return app
@@ -30,7 +30,7 @@ def ok() -> Flask:
 
 def insert() -> Flask:
     """Takes a comment as it comes: one INSERT and COMMIT on a pooled connection, nothing checked, nothing sealed."""
-    end_with_parent()
+    end_with_parent(None)
     app = Flask("insert")
     size = int(os.environ["BENCH_THREADS"])
     pool = ConnectionPool(os.environ["BENCH_DATABASE_URL"], min_size=size, max_size=size, open=True)
