@@ -26,13 +26,13 @@ _BOUNDS = """
 
 * **1** The CPU of the web process: Python runs on one core, and what the baseline leaves out costs three times what it
   does: JSON read strictly, a schema, the address sealed (HPKE) and indexed, three limits, the key of the request, ids.
-  The driver is psycopg's Python form; its C form is a package of its own.
+  psycopg's cursors and pool, which are Python above their part in C, take their share.
 * **2** Half of it is the worker's CPU (the text brought into its plain form, features, language, sketch), half is
   PostgreSQL's, which writes each comment's row twice, when it is claimed and when it is decided, and every index with
   it. Two batches run side by side, so that on two idle cores the slower half counts, and on busy ones their sum.
 * **3a, 3b** The event loop and the server; the application is not asked. One query a process and quarter of a second
   confirms all threads that are read.
-* **3c** Flask, two queries by the driver's Python form, and fifty comments written out, each about 20 microseconds.
+* **3c** Flask, two queries, and fifty comments written out, each about 20 microseconds.
 * **4** The rows of a page lie all over the table, and PostgreSQL has 64 MB of memory here: what is read comes from the
   system's cache. A filter without an index of its own (4e) is counted to 10,000 for its page, row by row.
 * **5** Interpreters and libraries of web, worker and relays; PostgreSQL's shared memory.
