@@ -22,7 +22,7 @@ def test_progress_counts_packages_by_what_pip_says() -> None:
     """Those for other platforms are left out; archives and pins are shown by their names."""
     count, words = Count(4), []
     for line in (
-        "Looking in indexes: https://pypi.org/simple",
+        "Looking in indexes: https://index.example/simple",
         "Ignoring colorama: markers 'sys_platform == \"win32\"' don't match your environment",
         "Collecting alembic==1.20.1 (from -r requirements.txt (line 1))",
         "  Downloading alembic-1.20.1-py3-none-any.whl (247 kB)",
