@@ -1,6 +1,6 @@
 """Many ways to write a word become one; nothing a visitor can send breaks that."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -99,8 +99,8 @@ def test_bare_words_are_beyond_every_act(text: str) -> None:
      "e\u0301", "x-", " ", "\n", "<", "1(", "a$", "ab.cd/", "\ud800", "a.b@", "+1", "dot com "],
 )  # fmt: skip
 def test_no_text_takes_long(unit: str) -> None:
-    """64 KiB of anything is read in well under a second: no search is quadratic."""
+    """64 KiB of anything is read in well under a second of the processor's: no search is quadratic."""
     text = unit * ((64 << 10) // len(unit))
-    start = perf_counter()
+    start = process_time()
     normalise(text)
-    assert perf_counter() - start < 1.0
+    assert process_time() - start < 1.0
