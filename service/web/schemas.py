@@ -255,18 +255,9 @@ class NewModerator(Incoming):
 
     name = Text(least=1, most=NAME_MOST, required=True)
     rights = Items(
-        fields.Nested(Right), least=1, most=100, required=True, metadata={"description": "Each site once, else 422"}
+        fields.Nested(Right), least=1, most=100, required=True, metadata={"description": "Each site once, else 409"}
     )
     expires_in_days = Whole(1, 3650, allow_none=True, load_default=None)
-
-    @validates_schema
-    def _each_once(self, data: dict[str, Any], **_: Any) -> None:
-        named = [right["site"] for right in data["rights"]]
-        again = [number for number, site in enumerate(named) if site in named[:number]]
-        if again:
-            raise ValidationError(
-                {"rights": {number: {"site": ["stands twice: name each site once"]} for number in again}}
-            )
 
 
 class Threshold(Incoming):

@@ -13,8 +13,6 @@ from tests.world import World
 
 PHASES = "examples,coverage,fuzzing,stateful"
 _FREE = {f"COMITY_LIMIT_{name}": "10000000/60" for name in ("SITE", "AUTHOR", "PREFIX", "VISITOR")}
-#: What Schemathesis takes for an answer to a good request, and 422.
-_WITH_422 = ["2xx", "3xx", "401", "403", "404", "409", "422", "429", "5xx"]
 
 
 @dataclass(frozen=True)
@@ -98,14 +96,6 @@ pages = {{ values = ["fuzz"] }}
 "path.site" = {{ dictionary = "sites", probability = 0.7 }}
 "query.site" = {{ dictionary = "sites", probability = 0.7 }}
 "query.thread_key" = {{ dictionary = "pages", probability = 0.5 }}
-
-# What a schema cannot say: that a list needs a site and a page unless it is of changes, and that sites stand once.
-[[operations]]
-include-operation-id = "list_comments"
-checks.positive_data_acceptance.expected-statuses = {_WITH_422}
-[[operations]]
-include-operation-id = "make_moderator"
-checks.positive_data_acceptance.expected-statuses = {_WITH_422}
 
 [[operations]]
 include-operation-id = "comment_status"

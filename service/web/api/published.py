@@ -205,8 +205,9 @@ def _thread(call: Call, site: Site) -> Thread | None:
 
 
 def _missing(parameter: str, detail: str) -> Problem:
+    """There is no list without a name. No schema can say which of the parameters a kind of list needs: hence no 422."""
     errors = [{"detail": detail, "parameter": parameter, "code": "required"}]
-    return Problem("validation-error", f"{parameter} {detail}.", errors)
+    return Problem("not-found", f"{parameter} {detail}.", errors)
 
 
 def _empty() -> dict[str, Any]:

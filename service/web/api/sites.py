@@ -1,6 +1,6 @@
 """The admin's routes: sites, keys and moderators."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -101,10 +101,11 @@ def list_moderators(call: Call) -> Answer:
 
 @routes.add(
     "POST", "/v1/moderators", Right.ADMIN,
-    body=schemas.NewModerator(), answers={201: schemas.NewKeyView()}, problems=("not-found",),
+    body=schemas.NewModerator(), answers={201: schemas.NewKeyView()}, problems=("not-found", "conflict"),
 )  # fmt: skip
 def make_moderator(call: Call) -> Answer:
     """Make a moderator token; it is shown this once."""
+    _check_once([right["site"] for right in call.body["rights"]])
     rights: dict[UUID | None, str] = {
         None if right["site"] is None else site_of(call, right["site"]).id: right["may"]
         for right in call.body["rights"]
@@ -124,6 +125,15 @@ def revoke_moderator(call: Call, moderator: str) -> Answer:
         sites.revoke(connection, moderator)
     call.services.gate.forget()
     return Answer(None, 204)
+
+
+def _check_once(named: Sequence[str | None]) -> None:
+    """Raises Problem when rights name a site twice, or every site: no schema can say that of one member of objects."""
+    detail = "stands twice: name each site once"
+    again = [number for number, site in enumerate(named) if site in named[:number]]
+    if again:
+        errors = [{"detail": detail, "pointer": f"#/rights/{at}/site", "code": "contradiction"} for at in again]
+        raise Problem("conflict", f"rights.{again[0]}.site {detail}.", errors)
 
 
 def site_of(call: Call, name: str) -> Site:

@@ -489,8 +489,8 @@ def test_a_wrong_query_parameter_is_named(target: World, path: str, who: str, qu
     ],
 )
 def test_a_list_must_be_named(target: World, query: dict[str, str], parameter: str) -> None:
-    """Without site or page: 422, and what to name."""
-    document = problem(target.request("GET", "/v1/comments", query_string=query), "validation-error", parameter)
+    """Without site or page there is no such list: 404, and what to name."""
+    document = problem(target.request("GET", "/v1/comments", query_string=query), "not-found", parameter)
     assert [error["code"] for error in document["errors"]] == ["required"]
 
 
@@ -527,7 +527,7 @@ def test_a_site_stands_once_in_a_moderators_rights(target: World) -> None:
         ([{"may": "lead"}, {"site": "blog", "may": "lead"}, {"site": None, "may": "viewer"}], ["#/rights/2/site"]),
     ):
         body = {"name": "Twice", "rights": rights}
-        problem(target.request("POST", "/v1/moderators", target.admin_token, body), "validation-error", *places)
+        problem(target.request("POST", "/v1/moderators", target.admin_token, body), "conflict", *places)
     assert look(target, "SELECT count(*) FROM comity.token WHERE name = 'Twice'") == [(0,)]
 
 
