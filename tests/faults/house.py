@@ -161,6 +161,11 @@ class House:
         with psycopg.connect(self.servers.owner_url, autocommit=True) as connection:
             return connection.execute(statement, arguments or None).fetchall()
 
+    def execute(self, statement: str, *arguments: Any) -> None:
+        """Change something behind everybody's back, as the owner."""
+        with psycopg.connect(self.servers.owner_url, autocommit=True) as connection:
+            connection.execute(statement, arguments or None)
+
     def logged(self, event: str) -> int:
         """How often an event stands in the log."""
         return self.log.read_text(errors="replace").count(f'"event": "{event}"')
