@@ -56,13 +56,18 @@ def create_app(settings: Settings) -> Flask:
     for room_of_pages in (health, reference, pages, home, thread_page, desk):
         app.register_blueprint(room_of_pages.blueprint)
     app.before_request(_begin)
-    app.before_request(_only_for(Hosts(urlsplit(settings.public_url).netloc, settings.trusted_hosts)))
+    app.before_request(_only_for(hosts(settings)))
     app.before_request(_check_address)
     app.after_request(_end)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     return app
+
+
+def hosts(settings: Settings) -> Hosts:
+    """The names by which the service may be called."""
+    return Hosts(urlsplit(settings.public_url).netloc, settings.trusted_hosts)
 
 
 def _sources(settings: Settings, bell: Bell, parts: Services) -> metrics.Sources:
@@ -111,11 +116,12 @@ def _check_address() -> None:
 
 
 def _end(response: Response) -> Response:
-    for name, value in answers.HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers["X-Request-Id"] = request.environ.get("comity.request_id", "")
+    request_id = request.environ.get("comity.request_id", "")
+    there = {name.lower() for name, _ in response.headers}
+    missing = [(name, value) for name, value in answers.HEADERS.items() if name.lower() not in there]
+    response.headers.extend([*missing, ("X-Request-Id", request_id)])
     begun: Any = g.get("begun")
     seconds = 0.0 if begun is None else time.perf_counter() - begun
     route = request.url_rule.rule if request.url_rule else "unknown"
-    answers.note(request.method, route, response.status_code, seconds)
+    answers.NOTES.add(request.method, route, response.status_code, seconds, request_id)
     return response

@@ -18,8 +18,9 @@ from granian.rsgi import Scope
 from service.bodies import MOST_BYTES, Bodies, Body, Broken, Crowded, Slow
 from service.crew import Crew
 from service.parent import HURRY
-from service.web.answers import refusal
+from service.web.answers import NOTES, refusal
 from service.web.errors import Problem, from_domain
+from service.web.express import METHOD, Express, Parts
 from service.web.shortcut import PATH, STAMP, Read, Shortcut
 
 WAITING_PER_THREAD = 64  # requests; at some milliseconds each, under a second
@@ -40,11 +41,17 @@ class Front:
     """A WSGI application as an RSGI one."""
 
     def __init__(
-        self, app: Application, threads: int, bodies: Bodies | None = None, shortcut: Shortcut | None = None
+        self,
+        app: Application,
+        threads: int,
+        bodies: Bodies | None = None,
+        shortcut: Shortcut | None = None,
+        express: Express | None = None,
     ) -> None:
-        """shortcut: what may be answered without the application."""
+        """shortcut, express: what may be answered without the application."""
         self._app = app
         self._shortcut = shortcut
+        self._express = express
         self._bodies = bodies or Bodies()
         self._crew = Crew(threads)
         self._most_calls = threads + threads * WAITING_PER_THREAD
@@ -52,6 +59,10 @@ class Front:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Before the first request: hear when the server is about to stop."""
         loop.add_signal_handler(HURRY, self._bodies.hurry)
+
+    def __rsgi_del__(self, _: asyncio.AbstractEventLoop) -> None:
+        """After the last request."""
+        NOTES.write()
 
     async def __rsgi__(self, scope: Scope, proto: HTTPProtocol) -> None:
         """Answer one request."""
@@ -89,16 +100,27 @@ class Front:
     def _answer(self, scope: Scope, proto: HTTPProtocol, body: Body, begun: float) -> None:
         """Ask the application, and hand its answer over whole: no slow reader holds the thread."""
         try:
-            asked = environ(scope, body)
-            asked["comity.begun"] = begun
-            answer = _ask(self._app, asked)
+            answer = self._submitted(scope, body)
+            if answer is None:
+                asked = environ(scope, body)
+                asked["comity.begun"] = begun
+                answer = _ask(self._app, asked)
+                read = _read(scope) if STAMP in asked and scope.method == "GET" else None
+                if self._shortcut is not None and read is not None:
+                    self._shortcut.learn(read, asked, *answer)
             if self._shortcut is not None:
                 self._shortcut.changed(scope.method, scope.path)
-                if STAMP in asked and scope.method == "GET" and (read := _read(scope)) is not None:
-                    self._shortcut.learn(read, asked, *answer)
             proto.response_bytes(*answer)
         except Exception as error:
             _refuse(scope, proto, from_domain(error), begun)
+
+    def _submitted(self, scope: Scope, body: Body) -> Parts | None:
+        """The answer to a submission; None when it is none, or none for the short way."""
+        if self._express is None or scope.method != METHOD or scope.path != PATH or scope.query_string:
+            return None
+        host = scope.headers.get("host") or scope.authority or ""
+        fields: Any = scope.headers  # can do more than granian's stubs say
+        return self._express.answer(host, fields, bytes(body.content))
 
 
 def _read(scope: Scope) -> Read | None:

@@ -7,6 +7,8 @@ from functools import lru_cache
 from hashlib import sha256
 from uuid import UUID
 
+from service.domain.mac import mac
+
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 #: Kinds of stored tokens by the prefix that makes them findable in a leak.
 PREFIXES = {"secret_key": "comity_sk", "moderator": "comity_mod", "admin": "comity_adm"}
@@ -25,7 +27,7 @@ class Keys:
 
     def status_token(self, comment_id: UUID) -> str:
         """The token that shows the state of this one comment."""
-        return "comity_st_" + _base64(hmac.digest(self.of("status"), comment_id.bytes, sha256)[:20])
+        return "comity_st_" + _base64(mac(self.of("status"))(comment_id.bytes)[:20])
 
     def opens_status(self, token: str, comment_id: UUID) -> bool:
         """Whether `token` is the status token of this comment; takes equally long for every wrong one."""
@@ -33,11 +35,11 @@ class Keys:
 
     def fingerprint(self, body: bytes) -> bytes:
         """32 bytes that are equal for equal request bodies."""
-        return hmac.digest(self.of("idempotency"), body, sha256)
+        return mac(self.of("idempotency"))(body)
 
     def sign(self, purpose: str, payload: bytes) -> str:
         """`payload` with a signature, as text that fits into a URL."""
-        return _base64(payload + hmac.digest(self.of(purpose), payload, sha256)[:16])
+        return _base64(payload + mac(self.of(purpose))(payload)[:16])
 
     def unsign(self, purpose: str, text: str) -> bytes | None:
         """The payload of a signed text; None when it was not signed here for `purpose`."""
@@ -48,7 +50,7 @@ class Keys:
         if _base64(raw) != text:
             return None  # the decoder passes over strange characters; a signed text has one form
         payload, signature = raw[:-16], raw[-16:]
-        good = hmac.digest(self.of(purpose), payload, sha256)[:16]
+        good = mac(self.of(purpose))(payload)[:16]
         return payload if hmac.compare_digest(signature, good) else None
 
 

@@ -3,19 +3,25 @@
 What may stand in a line: names, ids, counts, times, error classes. Never an address, a body, a token or a URL's query.
 """
 
+import json
 import logging
 import sys
 import traceback
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_CONFIGURED: dict[str, Any] = {}
 
 
 def configure(process: str, level: str = "info") -> None:
     """Send this process's events, and those of the libraries it uses, to standard error as JSON lines."""
+    _CONFIGURED.update(process=process, level=_LEVELS[level])
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -47,6 +53,24 @@ def configure(process: str, level: str = "info") -> None:
 def get(name: str) -> Any:
     """The logger of a module."""
     return structlog.get_logger(module=name)
+
+
+def many(module: str, event: str, found: Iterable[tuple[float, Mapping[str, Any]]]) -> None:
+    """Log many events of one name, level info, as one piece: when each happened (seconds since the epoch), and more.
+
+    Before `configure` there is nowhere to log to.
+    """
+    if not _CONFIGURED or _CONFIGURED["level"] > _LEVELS["info"]:
+        return
+    fixed = {"module": module, "event": event, "level": "info", "process": _CONFIGURED["process"]}
+    lines = [
+        json.dumps({**more, **fixed, "timestamp": datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")})
+        for at, more in found
+    ]
+    if lines:
+        with suppress(OSError, ValueError):  # nobody reads any more: there is no place left to say so
+            sys.stderr.write("\n".join([*lines, ""]))
+            sys.stderr.flush()
 
 
 def _named(process: str) -> Any:

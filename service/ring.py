@@ -16,6 +16,7 @@ from service import log
 TASK = "comity.score_due"
 QUEUE = "comity"
 INTERVAL = 0.005  # seconds between two rings of one process at least
+MOST_INTERVAL = 0.04  # where one comes after the other: a worker at work looks for more by itself
 
 _log = log.get(__name__)
 Answer = TypeVar("Answer")
@@ -95,7 +96,10 @@ class Bell:
 
 
 class Ringer:
-    """A background thread that rings soon after `call`, at most once per INTERVAL. Callers never wait."""
+    """A background thread that rings soon after `call`, at most once per INTERVAL. Callers never wait.
+
+    When somebody called during each pause, the pauses grow to MOST_INTERVAL: rings cost more than they tell by then.
+    """
 
     def __init__(self, bell: Bell, pause: Callable[[float], None] = time.sleep) -> None:
         self.bell = bell
@@ -109,8 +113,10 @@ class Ringer:
         self._wanted.set()
 
     def _run(self) -> None:
+        pause = INTERVAL
         while True:
             self._wanted.wait()
             self._wanted.clear()
             self.bell.ring()
-            self._pause(INTERVAL)
+            self._pause(pause)
+            pause = min(pause * 2, MOST_INTERVAL) if self._wanted.is_set() else INTERVAL

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from granian import Granian
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
@@ -30,6 +30,7 @@ def serve(settings: Settings) -> None:
         address=settings.host,
         port=settings.port,
         interface=Interfaces.RSGI,
+        loop=Loops.uvloop,
         workers=settings.web_processes,
         runtime_threads=1,
         backlog=1024,

@@ -4,12 +4,13 @@ import multiprocessing
 import os
 
 from service import failpoints, log
-from service.app import create_app
+from service.app import create_app, hosts
 from service.front import Front
 from service.parent import end_with_parent
 from service.settings import Settings
 from service.store.database import Database
 from service.web import metrics
+from service.web.express import Express
 from service.web.shortcut import Shortcut
 
 _log = log.get(__name__)
@@ -26,7 +27,8 @@ def application() -> Front:
     if settings.metrics_port:
         _serve_metrics(settings, app.extensions["comity"].database)
     _log.info("web_ready", port=settings.port)
-    return Front(app, settings.web_threads, shortcut=Shortcut(app.extensions["comity"]))
+    services = app.extensions["comity"]
+    return Front(app, settings.web_threads, shortcut=Shortcut(services), express=Express(services, hosts(settings)))
 
 
 def _serve_metrics(settings: Settings, database: Database) -> None:

@@ -22,6 +22,7 @@ from service.settings import Settings
 from service.store import sites
 from service.store.database import Database
 from tests.fakes import WordModel
+from tests.ways import Ways
 from workers.judging import Judge
 
 PASSWORDS = {"comity_web": "web-password", "comity_worker": "worker-password", "comity_relay": "relay-password"}
@@ -77,6 +78,7 @@ class World:
         read = Settings.read(environment(owner_url, broker_url), "web")
         chosen = replace(read, **{"limit_author": (100_000, 60), "limit_visitor": (100_000, 60), **settings})
         app = create_app(chosen)
+        app.wsgi_app = Ways(app, chosen)  # type: ignore[method-assign]
         with psycopg.connect(owner_url, row_factory=psycopg.rows.namedtuple_row) as connection:
             site = sites.add_site(connection, "blog", "A blog", ["https://blog.example"], {})
             _, secret_key = sites.add_site_key(connection, site.id, "key", ("submit", "read", "manage"), None)

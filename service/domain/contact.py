@@ -4,7 +4,6 @@ Whoever steals the index key *and* the contacts table can still test guessed add
 recognising an author. Without the key the indexes say nothing; without the private key the sealed part says nothing.
 """
 
-import hmac
 import ipaddress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from service.domain.mac import mac
 from service.domain.submission import SealedContact
 
 _SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
@@ -34,7 +34,7 @@ class Indexer:
     @property
     def fingerprint(self) -> bytes:
         """16 bytes by which a database knows the index key again."""
-        return hmac.digest(self.index_key, b"comity fingerprint", sha256)[:16]
+        return mac(self.index_key)(b"comity fingerprint")[:16]
 
     def author_index(self, address: str, site_id: UUID) -> bytes:
         """By what the author with this validated `address` is known again on a site."""
@@ -47,7 +47,7 @@ class Indexer:
     def index(self, purpose: str, site_id: UUID, value: str) -> bytes:
         """16 bytes of HMAC-SHA-256 over `value`, different for each site and purpose."""
         message = b"\0".join((purpose.encode(), site_id.bytes, value.encode()))
-        return hmac.digest(self.index_key, message, sha256)[:16]
+        return mac(self.index_key)(message)[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,9 @@ _NONCHARACTER = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 _OPENERS = {"\u202a": "\u202c", "\u202b": "\u202c", "\u202d": "\u202c", "\u202e": "\u202c"}
 _ISOLATES = {"\u2066", "\u2067", "\u2068"}
 _BIDI = {*_OPENERS, *_ISOLATES, "\u202c", "\u2069"}
+_BIDI_HERE = re.compile("[\u202a-\u2069]")
 _SPACE = re.compile(r"\s+")
+_NO_WORD = re.compile(r"[\W_]+")  # what is neither letter nor number
 #: Fillers of Hangul and Braille: letters and a symbol by name, and nothing to see.
 _FILLERS = set("\u115f\u1160\u3164\uffa0\u2800")
 #: A flag of a region, such as Scotland's, in whose tags nothing else fits; or (in the group) a tag anywhere else.
@@ -26,6 +28,8 @@ _TAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U
 
 def forbidden(text: str) -> str | None:
     """Why `text` cannot be taken, in words for its sender; None when it can."""
+    if text.isascii() and not _CONTROL.search(text):
+        return None
     if found := _SURROGATE.search(text):
         return f"must not hold lone surrogates (found one at character {found.start() + 1})"
     if found := _CONTROL.search(text):
@@ -61,7 +65,7 @@ def calm(text: str) -> str:
     Overrides (U+202D, U+202E) become embeddings of the same direction: right-to-left writing keeps its shape, while
     Latin letters can no longer be shown backwards. Idempotent. After Unicode UAX 9 and UTR 36, section 2.2.
     """
-    if not any("\u202a" <= character <= "\u2069" for character in text):
+    if text.isascii() or not _BIDI_HERE.search(text):
         return text
     text = text.replace("\u202d", "\u202a").replace("\u202e", "\u202b")
     return "\n".join(_closed(line) for line in text.split("\n"))
@@ -86,8 +90,7 @@ def _closed(line: str) -> str:
 def digest(text: str) -> bytes:
     """16 bytes that are equal for texts equal but for case, spaces, punctuation and Unicode forms."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    words = "".join(character if character.isalnum() else " " for character in folded)
-    plain = _SPACE.sub(" ", words).strip() or _SPACE.sub(" ", folded).strip()
+    plain = _NO_WORD.sub(" ", folded).strip() or _SPACE.sub(" ", folded).strip()
     return hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from json import dumps
 from typing import Any
 from uuid import UUID
 
@@ -16,14 +17,29 @@ from service.domain.lifecycle import Action, Actor, Move, State, advance
 from service.domain.reasons import LABELS, Reason
 from service.domain.submission import Submission
 from service.store.arrays import array
-from service.store.database import Connection
+from service.store.database import Connection, Prepared
 
 DUPLICATE_WINDOW = timedelta(minutes=10)
 
-_SUBMIT = """
-SELECT outcome, comment_id FROM comity.submit(
-    %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-"""
+#: What `comity.submit` is called with, in its order: names in the JSON of `_row`, and their types.
+_COLUMNS = {
+    "route": "text", "key": "text", "fingerprint": "bytea",
+    "id": "uuid", "site": "uuid", "new_thread": "uuid", "thread_key": "text", "thread_url": "text",
+    "thread_title": "text", "parent": "uuid", "name": "text", "body": "text", "website": "text", "digest": "bytea",
+    "prefix": "text", "user_agent": "text", "referrer": "text", "language": "text", "submitted_at": "timestamptz",
+    "verified": "boolean", "notify": "boolean",
+    "key_id": "text", "sealed": "bytea", "author": "bytea", "domain": "bytea", "class": "text",
+}  # fmt: skip
+#: Many submissions in one statement, one after the other. As JSON: the driver takes longer for that many parameters.
+_SUBMIT = Prepared(
+    "submit",
+    f"""
+SELECT s.outcome, s.comment_id
+FROM json_to_recordset(%s::json) AS i (n integer, {", ".join(f'"{name}" {kind}' for name, kind in _COLUMNS.items())}),
+LATERAL comity.submit({", ".join(f'i."{name}"' for name in _COLUMNS)}, %s::interval) AS s
+ORDER BY i.n
+""",
+)
 
 
 class Refused(Exception):
@@ -68,13 +84,27 @@ def submit(connection: Connection, submission: Submission, key: RequestKey | Non
 
     Raises Refused, with nothing stored. On an autocommit connection the return means it was committed.
     """
-    row = connection.execute(_SUBMIT, _arguments(submission, key)).fetchone()
-    assert row is not None
-    if row.outcome == "accepted":
-        return Accepted(row.comment_id)
-    if row.outcome == "replayed":
-        return Accepted(row.comment_id, replayed=True)
-    raise Refused(row.outcome)
+    outcome = submit_all(connection, [(submission, key)])[0]
+    if isinstance(outcome, Refused):
+        raise outcome
+    return outcome
+
+
+def submit_all(
+    connection: Connection, submissions: Sequence[tuple[Submission, RequestKey | None]]
+) -> list[Accepted | Refused]:
+    """The same for several in one statement, one after the other: what became of each, in order.
+
+    One that is refused leaves nothing and does not hinder the others; an exception says that none is stored.
+    """
+    rows = _SUBMIT.rows(connection, [_rows(submissions), f"{DUPLICATE_WINDOW.total_seconds()} seconds"])
+    return [_outcome(word, comment_id) for word, comment_id in rows]
+
+
+def _outcome(word: str, comment_id: str) -> Accepted | Refused:
+    if word in ("accepted", "replayed"):
+        return Accepted(UUID(comment_id), replayed=word == "replayed")
+    return Refused(word)
 
 
 def answered(connection: Connection, site_id: UUID, key: RequestKey) -> list[str] | None:
@@ -106,31 +136,61 @@ def submit_batch(
             raise Refused("key_reused")
         if taken.answer == "replayed":
             return taken.outcomes, True
-    outcomes = [_submit_item(connection, submission) for submission in submissions]
+    outcomes = _submit_items(connection, submissions)
     if key is not None:
         connection.execute("SELECT comity.settle_key(%s, %s, %s, %s)", [site_id, key.route, key.key, outcomes])
     return outcomes, False
 
 
-def _submit_item(connection: Connection, submission: Submission | str) -> str:
-    if isinstance(submission, str):
-        return f"!{submission}"
-    row = connection.execute(_SUBMIT, _arguments(submission, None)).fetchone()
-    assert row is not None
-    return str(row.comment_id) if row.outcome == "accepted" else f"!{row.outcome}"
+def _submit_items(connection: Connection, submissions: Sequence[Submission | str]) -> list[str]:
+    taken = iter(submit_all(connection, [(one, None) for one in submissions if isinstance(one, Submission)]))
+    return [f"!{one}" if isinstance(one, str) else _word(next(taken)) for one in submissions]
 
 
-def _arguments(submission: Submission, key: RequestKey | None) -> tuple[Any, ...]:
-    contact, place = submission.contact, submission.place
-    return (
-        key and key.route, key and key.key, key and key.fingerprint,
-        submission.id, submission.site_id, new_id(), place.key, place.url, place.title,
-        submission.parent_id, submission.name, submission.body, submission.website, submission.digest,
-        submission.author_prefix, submission.user_agent, submission.referrer, submission.language,
-        submission.submitted_at, submission.author_verified, submission.notify,
-        contact.key_id, contact.sealed, contact.author_index, contact.domain_index, contact.domain_class,
-        DUPLICATE_WINDOW,
-    )  # fmt: skip
+def _word(outcome: Accepted | Refused) -> str:
+    return f"!{outcome.code}" if isinstance(outcome, Refused) else str(outcome.id)
+
+
+def _rows(submissions: Sequence[tuple[Submission, RequestKey | None]]) -> str:
+    return dumps([_row(n, *one) for n, one in enumerate(submissions)], ensure_ascii=False)
+
+
+def _row(n: int, submission: Submission, key: RequestKey | None) -> dict[str, Any]:
+    contact, place, parent = submission.contact, submission.place, submission.parent_id
+    return {
+        "n": n,
+        "route": key and key.route,
+        "key": key and key.key,
+        "fingerprint": key and _hex(key.fingerprint),
+        "id": submission.id.hex,
+        "site": submission.site_id.hex,
+        "new_thread": new_id().hex,
+        "thread_key": place.key,
+        "thread_url": place.url,
+        "thread_title": place.title,
+        "parent": parent and parent.hex,
+        "name": submission.name,
+        "body": submission.body,
+        "website": submission.website,
+        "digest": _hex(submission.digest),
+        "prefix": submission.author_prefix,
+        "user_agent": submission.user_agent,
+        "referrer": submission.referrer,
+        "language": submission.language,
+        "submitted_at": submission.submitted_at and submission.submitted_at.isoformat(),
+        "verified": submission.author_verified,
+        "notify": submission.notify,
+        "key_id": contact.key_id,
+        "sealed": _hex(contact.sealed),
+        "author": _hex(contact.author_index),
+        "domain": _hex(contact.domain_index),
+        "class": contact.domain_class,
+    }
+
+
+def _hex(value: bytes) -> str:
+    """Bytes as PostgreSQL reads them in a text."""
+    return f"\\x{value.hex()}"
 
 
 @dataclass(frozen=True, slots=True)

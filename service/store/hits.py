@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from service.store.arrays import array
 from service.store.database import Connection
 
 
@@ -11,7 +12,7 @@ def add(connection: Connection, hits: Sequence[tuple[bytes, datetime, int]]) -> 
     with connection.transaction():
         connection.execute("SET LOCAL synchronous_commit = off")
         rows = connection.execute(
-            "SELECT key, window_start, n FROM contacts.add_hits(%s, %s, %s)",
-            [[hit[0] for hit in hits], [hit[1] for hit in hits], [hit[2] for hit in hits]],
+            "SELECT key, window_start, n FROM contacts.add_hits(%s::bytea[], %s::timestamptz[], %s::integer[])",
+            [array(hit[0] for hit in hits), array(hit[1].isoformat() for hit in hits), array(hit[2] for hit in hits)],
         ).fetchall()
     return {(bytes(row.key), row.window_start): row.n for row in rows}

@@ -3,15 +3,16 @@
 import re
 import time
 from collections.abc import Mapping
-from uuid import uuid4
 
 from flask import json
 
-from service import log
+from service.domain.ids import random_id
 from service.web import metrics
 from service.web.errors import Problem
+from service.web.notes import Notes
 
-_log = log.get(__name__)
+NOTES = Notes()
+metrics.before(NOTES.write)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}", re.ASCII)
 HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
@@ -22,25 +23,19 @@ HEADERS: Mapping[str, str] = {
 
 def request_id(given: str) -> str:
     """The id of a request: the one it came with, if that is fit for a log, or a new one."""
-    return given if _REQUEST_ID.fullmatch(given) else str(uuid4())
-
-
-def note(method: str, route: str, status: int, seconds: float, **more: str) -> None:
-    """Count an answer and log it. `route` is a rule of ours, never a path."""
-    metrics.observe(method, route, status, seconds)
-    _log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 2), **more)
+    return given if _REQUEST_ID.fullmatch(given) else str(random_id())
 
 
 def refusal(problem: Problem, method: str, given_id: str, begun: float) -> tuple[int, list[tuple[str, str]], bytes]:
     """Status, header fields and content of an answer that needs no application. begun: by `time.perf_counter`."""
     name = request_id(given_id)
+    status, headers, content = problem_parts(problem, name)
+    NOTES.add(method, "unknown", status, time.perf_counter() - begun, name)
+    return status, [*headers.items(), *HEADERS.items(), ("X-Request-Id", name)], content
+
+
+def problem_parts(problem: Problem, name: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, own header fields and content of a problem's answer. name: the id of the request."""
     document = {**problem.document(), "instance": f"urn:comity:request:{name}"}
-    headers = {
-        "Content-Type": "application/problem+json",
-        "Cache-Control": "no-store",
-        **HEADERS,
-        "X-Request-Id": name,
-        **(problem.headers or {}),
-    }
-    note(method, "unknown", problem.status, time.perf_counter() - begun, request=name)
-    return problem.status, list(headers.items()), json.dumps(document).encode()
+    headers = {"Content-Type": "application/problem+json", **(problem.headers or {}), "Cache-Control": "no-store"}
+    return problem.status, headers, json.dumps(document).encode()

@@ -5,7 +5,6 @@ a second, and what the others counted comes back with it. No limits library keep
 must not be in the path of a request; hence this module.
 """
 
-import hmac
 import threading
 import time
 from collections import OrderedDict
@@ -13,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from hashlib import sha256
 from math import ceil
 
 from service import log
+from service.domain.mac import Mac
 from service.store import hits
 from service.store.database import Busy, Database, Unavailable
 from service.web.errors import Problem
@@ -72,7 +71,7 @@ class Limits:
     """Counts and refuses. `now` gives seconds since the epoch; windows begin at its multiples."""
 
     def __init__(self, secret: bytes, database: Database | None, now: Callable[[], float] = time.time) -> None:
-        self._secret = secret
+        self._mac = Mac(secret)
         self._keyed = lru_cache(_LATEST_KEYS)(self._digest)
         self._database = database
         self._now = now
@@ -90,7 +89,7 @@ class Limits:
 
     def _digest(self, parts: tuple[str | bytes, ...]) -> bytes:
         message = b"\0".join(part.encode() if isinstance(part, str) else part for part in parts)
-        return hmac.digest(self._secret, message, sha256)[:16]
+        return self._mac(message)[:16]
 
     def spend(self, wants: Sequence[Want], *, gathered: bool = False) -> Spent:
         """Count a request under all its limits, or under none.

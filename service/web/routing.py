@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, checked: who calls, and what they sent."""
+    """One request, checked: who calls, and what they sent. key: their Idempotency-Key field."""
 
     services: Services
     caller: Caller
@@ -51,6 +51,7 @@ class Call:
     query: Any = None
     raw: bytes = b""
     limits: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,8 @@ def _answered(
     query = None if operation.query is None else reading.query(operation.query, request)
     raw = reading.body(request, operation.most) if operation.body is not None else b""
     body = None if operation.body is None else reading.load(operation.body, reading.parse(raw))
-    answer = operation.view(Call(parts, caller, body, query, raw, fields), **ids)
+    key = request.headers.get("Idempotency-Key") if operation.keyed else None
+    answer = operation.view(Call(parts, caller, body, query, raw, fields, key), **ids)
     if isinstance(answer, Response):
         answer.headers.extend(fields)
         return answer
@@ -175,12 +177,22 @@ def _readable(operation: Operation, parts: Services, error: Exception, fields: M
     return with_headers(error, {**fields, **(cors.fields(site) if site else {})})
 
 
-def _response(operation: Operation, answer: Answer, fields: Mapping[str, str]) -> Response:
+def written(operation: Operation, answer: Answer, fields: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
+    """The content of an answer and its own header fields."""
     shape = operation.answers[answer.status]
     schema = answer.schema or (shape[0] if isinstance(shape, tuple) else shape)
-    text = b"" if schema is None else json.dumps(answer.data if answer.written else schema.dump(answer.data)).encode()
-    response = Response(text, answer.status, content_type="application/json" if schema is not None else None)
-    response.headers.update({"Cache-Control": "no-store", **fields, **answer.headers})
+    headers = {"Cache-Control": "no-store", **fields, **answer.headers}
+    if schema is None:
+        return b"", headers
+    content = json.dumps(answer.data if answer.written else schema.dump(answer.data)).encode()
+    return content, {"Content-Type": "application/json", **headers}
+
+
+def _response(operation: Operation, answer: Answer, fields: Mapping[str, str]) -> Response:
+    content, headers = written(operation, answer, fields)
+    response = Response(content, answer.status, headers.items())
+    if "Content-Type" not in headers:
+        del response.headers["Content-Type"]
     return response
 
 

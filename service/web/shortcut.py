@@ -4,12 +4,8 @@ Whatever is not plain goes the long way: a key, a proxy's list that is too short
 used-up limit.
 """
 
-import atexit
-import threading
 import time
-from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,7 +19,6 @@ from service.web.limits import Want
 from service.web.services import Services
 
 PATH = "/v1/comments"
-NOTED_AFTER = 0.05  # seconds
 STAMP = "comity.stamp"  # in the environment of a request: what its answer was made from
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PER_REQUEST = frozenset({"x-request-id", "ratelimit", "ratelimit-policy"})
@@ -54,7 +49,6 @@ class Shortcut:
     def __init__(self, services: Services, hot: Hot | None = None) -> None:
         self._services = services
         self._hot = hot or Hot()
-        self._notes = Notes()
         Watch(self._hot, services.database).start()
 
     def answer(self, read: Read, begun: float) -> tuple[int, Fields, bytes] | None:
@@ -72,7 +66,7 @@ class Shortcut:
         name = answers.request_id(read.request_id)
         own = [*limits.items(), ("X-Request-Id", name)]
         status, fields, body = (200, kept.fields, kept.body) if read.unless is None else (304, kept.unchanged, b"")
-        self._notes.add(status, time.perf_counter() - begun, name)
+        answers.NOTES.add("GET", PATH, status, time.perf_counter() - begun, name)
         return status, [*fields, *own], body
 
     def learn(self, read: Read, environ: Mapping[str, Any], status: int, fields: Fields, body: bytes) -> None:
@@ -96,36 +90,6 @@ class Shortcut:
             return prefix_of(read.address)
         listed = [one.strip() for one in (read.forwarded or "").split(",")]
         return prefix_of(listed[-hops]) if len(listed) >= hops else None
-
-
-class Notes:
-    """Answers that are counted and logged a moment later, many at a time: one by one that costs more than they did."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[int, float, str]] = deque()
-        self._there = threading.Event()
-        atexit.register(self.write)
-        threading.Thread(target=self._run, name="notes", daemon=True).start()
-
-    def add(self, status: int, seconds: float, request: str) -> None:
-        """An answer given now, in so many seconds."""
-        self._waiting.append((status, seconds, request))
-        if not self._there.is_set():
-            self._there.set()
-
-    def write(self) -> None:
-        """Count and log what waits."""
-        with suppress(IndexError):  # raised when nothing waits any more
-            while True:
-                status, seconds, request = self._waiting.popleft()
-                answers.note("GET", PATH, status, seconds, request=request)
-
-    def _run(self) -> None:
-        while True:
-            self._there.wait()
-            time.sleep(NOTED_AFTER)
-            self._there.clear()
-            self.write()
 
 
 @lru_cache(4096)

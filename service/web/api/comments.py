@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from flask import request
 from marshmallow import ValidationError
 
 from service import failpoints
@@ -68,7 +67,7 @@ REFUSALS: Mapping[str, tuple[str, str, str]] = {
 def submit_comment(call: Call) -> Answer:
     """Submit a comment; it is stored when this answers, and judged soon after."""
     site = _site(call)
-    key = request_key(call.services, "POST /v1/comments", call.raw)
+    key = request_key(call, "POST /v1/comments")
     taken = submission(call.services, site, call.body)
     accepted, fields = take(call.services, site, taken, key)
     headers = {**fields, **({"Idempotent-Replayed": "true"} if accepted.replayed else {})}
@@ -83,7 +82,7 @@ def submit_comment(call: Call) -> Answer:
 def submit_batch(call: Call) -> Answer:
     """Submit up to 100 comments; each gets an answer of its own, in order."""
     site = _site(call)
-    key = request_key(call.services, "POST /v1/comments/batch", call.raw)
+    key = request_key(call, "POST /v1/comments/batch")
     items = [_read_item(call.services, site, one) for one in call.body["comments"]]
     read, outcomes, replayed = _take_batch(call.services, site, items, key)
     fields = call.services.limits.spend([site_limit(call.services, site, cost=0)], gathered=True).fields
@@ -190,17 +189,16 @@ def refusal(refused: Refused) -> Problem:
     return Problem(kind, detail, [{"detail": detail, "pointer": pointer, "code": refused.code}])
 
 
-def request_key(services: Services, route: str, raw: bytes) -> RequestKey | None:
+def request_key(call: Call, route: str) -> RequestKey | None:
     """The Idempotency-Key of this request, with or without quotes. Raises Problem when it is none."""
-    given = request.headers.get("Idempotency-Key")
-    if given is None:
+    if call.key is None:
         return None
-    found = _KEY.fullmatch(given.strip())
+    found = _KEY.fullmatch(call.key.strip())
     if found is None:
         raise Problem(
             "malformed-request", "Idempotency-Key must be 1 to 255 printable ASCII characters, best in quotes."
         )
-    return RequestKey(route, found[1] or found[2], services.keys.fingerprint(raw))
+    return RequestKey(route, found[1] or found[2], call.services.keys.fingerprint(call.raw))
 
 
 def reason_words(reason: str | None) -> dict[str, str] | None:

@@ -13,7 +13,7 @@ from werkzeug.test import EnvironBuilder
 from service.front import _ask
 from service.store import public, threads
 from service.store.threads import Stamp
-from service.web import schemas, shortcut
+from service.web import schemas
 from service.web.api import published
 from service.web.hot import FRESH, Hot, Kept, Watch
 from service.web.shortcut import PATH, Read, Shortcut
@@ -268,22 +268,3 @@ def test_memory_is_bounded(clock: Clock, make: Callable[[int], UUID]) -> None:
     assert len(hot._seen) == len(hot._users) <= 10
     hot.keep("large", kept(uuid4(), size=60_000), clock.now)
     assert hot.find("large") is None
-
-
-def test_answers_are_noted_later_and_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each with its status and its request."""
-    found: list[Any] = []
-
-    def note(_: str, __: str, status: int, ___: float, request: str) -> None:
-        if request.isdigit():  # others are of tests before
-            found.append((status, request))
-
-    monkeypatch.setattr(shortcut.answers, "note", note)
-    notes = shortcut.Notes()
-    for number in range(20):
-        notes.add(200, 0.001, str(number))
-    deadline = time.monotonic() + 5
-    while len(found) < 20:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert found == [(200, str(number)) for number in range(20)]
