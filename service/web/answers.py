@@ -34,6 +34,12 @@ def note(method: str, route: str, status: int, seconds: float, **more: str) -> N
 def refusal(problem: Problem, method: str, given_id: str, begun: float) -> tuple[int, list[tuple[str, str]], bytes]:
     """Status, header fields and content of an answer that needs no application. begun: by `time.perf_counter`."""
     name = request_id(given_id)
+    note(method, "unknown", problem.status, time.perf_counter() - begun, request=name)
+    return of_problem(problem, name)
+
+
+def of_problem(problem: Problem, name: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Status, header fields and content of the answer to the request `name` that ended in a problem."""
     document = {**problem.document(), "instance": f"urn:comity:request:{name}"}
     headers = {
         "Content-Type": "application/problem+json",
@@ -42,5 +48,4 @@ def refusal(problem: Problem, method: str, given_id: str, begun: float) -> tuple
         "X-Request-Id": name,
         **(problem.headers or {}),
     }
-    note(method, "unknown", problem.status, time.perf_counter() - begun, request=name)
     return problem.status, list(headers.items()), json.dumps(document).encode()

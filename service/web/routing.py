@@ -31,7 +31,7 @@ Shape = Schema | tuple[Schema, ...] | None
 class Answer:
     """What a view says. schema: the one of several declared for this status that fits; None: the first.
 
-    written: the data is as its schema would write it, already.
+    written: the data is the content as its schema would write it, already in bytes.
     """
 
     data: Any
@@ -172,16 +172,23 @@ def _readable(operation: Operation, parts: Services, error: Exception, fields: M
     if operation.right not in (Right.PUBLIC, Right.PUBLIC_OR_READ):
         return with_headers(error, fields)
     site = parts.gate.known_site(request.args.get("site", ""))
-    return with_headers(error, {**fields, **(cors.fields(site) if site else {})})
+    return with_headers(error, {**fields, **(cors.fields(site, request.headers.get("Origin")) if site else {})})
 
 
 def _response(operation: Operation, answer: Answer, fields: Mapping[str, str]) -> Response:
     shape = operation.answers[answer.status]
     schema = answer.schema or (shape[0] if isinstance(shape, tuple) else shape)
-    text = b"" if schema is None else json.dumps(answer.data if answer.written else schema.dump(answer.data)).encode()
+    text = b"" if schema is None else _content(answer, schema)
     response = Response(text, answer.status, content_type="application/json" if schema is not None else None)
     response.headers.update({"Cache-Control": "no-store", **fields, **answer.headers})
     return response
+
+
+def _content(answer: Answer, schema: Schema) -> bytes:
+    if answer.written:
+        written: bytes = answer.data
+        return written
+    return json.dumps(schema.dump(answer.data)).encode()
 
 
 def _named(value: UUID | str) -> UUID | str:
