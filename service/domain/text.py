@@ -109,7 +109,7 @@ def mask(text: str) -> str:
     An address is a word or a quoted text, an at-sign and the name of a host with a dot. Neither part holds a slash and
     no host ends in a number, so most URLs with an at-sign in their path stay whole. Takes a time linear in the length.
     """
-    if not _AT.search(text):
+    if "@" not in text and "%40" not in text and (text.isascii() or not _AT.search(text)):
         return text
     kept: list[str] = []
     end = 0
@@ -164,7 +164,11 @@ _DOT_INSIDE = re.compile(r"[.\u3002\uff0e\uff61](?<=[^\s.].)(?=[^\s.])")
 
 def linklike(text: str) -> bool:
     """Whether `text` has a dot inside a word, or what stands before a host: no link is without one of them."""
-    return "//" in text or _DOT_INSIDE.search(text) is not None
+    if "//" in text:
+        return True
+    if text.isascii() and text.count(".") == text.count(". ") + text.endswith("."):
+        return False  # as most texts: each dot ends a word
+    return _DOT_INSIDE.search(text) is not None
 
 
 def parts(text: str) -> list[Part]:

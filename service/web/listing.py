@@ -5,6 +5,7 @@ The application and the short way past it (`service.web.shortcut`) answer with t
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from json import JSONEncoder
 from typing import Any
@@ -26,6 +27,7 @@ CACHE = "public, max-age=0, s-maxage=10, must-revalidate"
 _NAMES = ("site", "thread_key", "url", "view", "order", "limit", "cursor")
 _QUERY = {name: field for name, field in schemas.PublicListing().fields.items() if name in _NAMES}
 _DEFAULTS = {name: field.load_default for name, field in _QUERY.items() if field.load_default is not missing}
+_SHORT = 32  # characters of a value that is remembered with what it means
 _written = JSONEncoder().encode
 
 #: Whether the reader holds the answer of an ETag already; None when nothing was said of any.
@@ -78,13 +80,23 @@ def plain(query: str) -> Asked | None:
             if name not in _QUERY or not sign or name in given:
                 return None
             given[name] = unquote_plus(value, errors="strict") if "%" in value or "+" in value else value
-        read = {name: _QUERY[name].deserialize(value) for name, value in given.items()}
+        read = {name: _value(name, value) for name, value in given.items()}
     except (UnicodeDecodeError, ValidationError):
         return None
     asked = {**_DEFAULTS, **read}
     if "site" not in asked or (asked.get("thread_key") is None and asked["url"] is None):
         return None
     return Asked.of(asked, list(given.items()))
+
+
+def _value(name: str, text: str) -> Any:
+    """A parameter's value as its field reads it. Raises ValidationError."""
+    return _frequent(name, text) if len(text) < _SHORT else _QUERY[name].deserialize(text)
+
+
+@lru_cache(1024)
+def _frequent(name: str, text: str) -> Any:
+    return _QUERY[name].deserialize(text)
 
 
 def answer(services: Services, site: Site, asked: Asked, origin: str | None, held: Held) -> Said:

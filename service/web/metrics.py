@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
@@ -26,10 +27,20 @@ for _status in ("500", "503"):
 
 def observe(method: str, route: str, status: int, seconds: float) -> None:
     """Count one answered request. `route` is a rule of ours, never a path."""
-    _REQUESTS.labels(method if method in _METHODS else "other", route, str(status)).inc()
-    _SECONDS.labels(route).observe(seconds)
+    _requests(method if method in _METHODS else "other", route, status).inc()
+    _seconds(route).observe(seconds)
     if status in (500, 503):
         _ERRORS.labels(str(status)).inc()
+
+
+@lru_cache(4096)
+def _requests(method: str, route: str, status: int) -> Counter:
+    return _REQUESTS.labels(method, route, str(status))
+
+
+@lru_cache(1024)
+def _seconds(route: str) -> Histogram:
+    return _SECONDS.labels(route)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
 """Comments as everybody gets them: addresses masked, text as safe HTML; as data for pages, and as JSON for programs."""
 
-import re
 from collections.abc import Sequence
 from hashlib import blake2b
-from json import JSONEncoder
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from markupsafe import escape
@@ -13,8 +12,6 @@ from service.store.public import Shown
 from service.web.memory import Memory
 
 _rendered = Memory(16 * 1024 * 1024)  # finding the links of a long body takes milliseconds
-_ESCAPED = re.compile("[&<>'\"\r\n]")
-_quoted = JSONEncoder().encode
 
 
 def html(body: str) -> str:
@@ -75,28 +72,32 @@ def grown(comments: Sequence[Shown]) -> str:
 
 
 def _written(comment: Shown, replies: str) -> str:
-    """One comment as JSON. `replies`: those below it, written."""
-    comment_id, above, name, body, website, published_at, edited, removed, *_ = comment
+    """One comment as JSON. `replies`: those below it, written. Ids and times are put in as they are: they are plain."""
+    comment_id, above, name, body, website, published_at, edited, removed, _, _ = comment
     if body is None:
         shown = hypertext = "null"
     else:
-        masked = text.mask(body)
-        marked = _html(comment_id, masked)
-        shown = _quoted(masked)
-        hypertext = shown if marked == masked else _quoted(marked)
+        body = text.mask(body)
+        shown = hypertext = _quoted(body)
+        if text.linklike(body) or _special(body):
+            hypertext = _quoted(_html(comment_id, body))
     return (
-        f'{{"id": "{comment_id}", "parent_id": {_text(above)}, '
+        f'{{"id": "{comment_id}", "parent_id": {"null" if above is None else _plain(above)}, '
         f'"name": {"null" if name is None else _quoted(text.mask(name))}, '
         f'"website": {"null" if website is None else _quoted(website)}, "body": {shown}, "html": {hypertext}, '
-        f'"published_at": {_text(published_at)}, '
+        f'"published_at": {"null" if published_at is None else _plain(published_at)}, '
         f'"edited": {"true" if edited else "false"}, "removed": {"true" if removed else "false"}, '
         f'"replies": [{replies}]}}'
     )
 
 
-def _text(plain: str | None) -> str:
-    """An id or a time as JSON: nothing in it needs an escape."""
-    return "null" if plain is None else f'"{plain}"'
+def _plain(text: str) -> str:
+    return f'"{text}"'
+
+
+def _special(body: str) -> bool:
+    """Whether a body without links is another text as HTML."""
+    return "'" in body or "\n" in body or '"' in body or "&" in body or "<" in body or ">" in body or "\r" in body
 
 
 def _html(comment_id: str, body: str) -> str:
@@ -109,6 +110,4 @@ def _html(comment_id: str, body: str) -> str:
 
 def _escaped(plain: str) -> str:
     """Text as HTML, with line breaks."""
-    if not _ESCAPED.search(plain):
-        return plain
     return str(escape(plain)).replace("\r\n", "\n").replace("\r", "\n").replace("\n", "<br>\n")
