@@ -25,6 +25,7 @@ from service.web.shortcut import STAMP, Read, Shortcut
 
 WAITING_PER_THREAD = 64  # requests; at some milliseconds each, under a second
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+_LOOKED_AT = ("host", "origin", "if-none-match", "x-forwarded-for", "x-request-id")
 _LATE = Problem("request-timeout", "The request did not arrive in time. Send it again, over a better connection.")
 _CROWDED = Problem(
     "service-unavailable",
@@ -123,19 +124,19 @@ class Front:
 
 
 def _read(scope: Scope) -> Read | None:
-    """A public read; None when somebody shows a key, who is then told more, or is not counted as a visitor."""
+    """A public read; None when somebody shows a key, who is then told more, or is not counted as a visitor.
+
+    None, too, when a field that is looked at stands there twice: the application decides what that means.
+    """
     headers = scope.headers
     if "authorization" in headers:
         return None
-    return Read(
-        headers.get("host") or scope.authority or "",
-        scope.query_string,
-        headers.get("origin"),
-        headers.get("if-none-match"),
-        _host(scope.client.rpartition(":")[0]),
-        headers.get("x-forwarded-for"),
-        headers.get("x-request-id") or "",
-    )
+    given = [headers.get_all(name) for name in _LOOKED_AT]
+    if any(len(values) > 1 for values in given):
+        return None
+    host, origin, unless, forwarded, request_id = [values[0] if values else None for values in given]
+    address = _host(scope.client.rpartition(":")[0])
+    return Read(host or scope.authority or "", scope.query_string, origin, unless, address, forwarded, request_id or "")
 
 
 def _ask(app: Application, asked: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:

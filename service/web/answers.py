@@ -41,11 +41,13 @@ def refusal(problem: Problem, method: str, given_id: str, begun: float) -> tuple
 def of_problem(problem: Problem, name: str) -> tuple[int, list[tuple[str, str]], bytes]:
     """Status, header fields and content of the answer to the request `name` that ended in a problem."""
     document = {**problem.document(), "instance": f"urn:comity:request:{name}"}
+    content = json.dumps(document).encode()
     headers = {
         "Content-Type": "application/problem+json",
+        "Content-Length": str(len(content)),
+        **(problem.headers or {}),
         "Cache-Control": "no-store",
         **HEADERS,
         "X-Request-Id": name,
-        **(problem.headers or {}),
     }
-    return problem.status, list(headers.items()), json.dumps(document).encode()
+    return problem.status, list(headers.items()), content

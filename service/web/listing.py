@@ -117,7 +117,7 @@ def answer(services: Services, site: Site, asked: Asked, origin: str | None, hel
                 return _nobody(services, asked, headers, held)
             etag = _etag(thread, asked)
             if held is not None and held(etag):
-                return Said(304, {**headers, "Last-Modified": http_date(thread.changed_at), "ETag": etag})
+                return Said(304, {**headers, "ETag": etag})
             after = paging.place(services.keys, _name(thread, asked), asked.cursor)
             page = read(connection, thread.id, asked.limit, after, newest)
     if page is None:

@@ -13,6 +13,5 @@ _SQL = Path(__file__).parents[1] / "0004_queue.sql"
 def upgrade() -> None:
     """Make the index, and drop the one it replaces; each statement for itself, so that nobody has to wait."""
     with op.get_context().autocommit_block():
-        for statement in _SQL.read_text(encoding="utf-8").split(";\n"):
-            if statement.strip():
-                op.get_bind().exec_driver_sql(statement)
+        for statement in _SQL.read_text(encoding="utf-8").strip().split(";\n"):
+            op.get_bind().exec_driver_sql(statement.strip())
