@@ -25,7 +25,7 @@ from service.web.shortcut import STAMP, Read, Shortcut
 
 WAITING_PER_THREAD = 64  # requests; at some milliseconds each, under a second
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOOKED_AT = ("host", "origin", "if-none-match", "x-forwarded-for", "x-request-id")
+_LOOKED_AT = frozenset({"host", "origin", "if-none-match", "x-forwarded-for", "x-request-id"})
 _LATE = Problem("request-timeout", "The request did not arrive in time. Send it again, over a better connection.")
 _CROWDED = Problem(
     "service-unavailable",
@@ -128,15 +128,23 @@ def _read(scope: Scope) -> Read | None:
 
     None, too, when a field that is looked at stands there twice: the application decides what that means.
     """
-    headers = scope.headers
-    if "authorization" in headers:
+    if "authorization" in scope.headers:
         return None
-    given = [headers.get_all(name) for name in _LOOKED_AT]
-    if any(len(values) > 1 for values in given):
-        return None
-    host, origin, unless, forwarded, request_id = [values[0] if values else None for values in given]
-    address = _host(scope.client.rpartition(":")[0])
-    return Read(host or scope.authority or "", scope.query_string, origin, unless, address, forwarded, request_id or "")
+    given: dict[str, str] = {}
+    for name, value in scope.headers.items():
+        if name in _LOOKED_AT:
+            if name in given:
+                return None
+            given[name] = value
+    return Read(
+        given.get("host") or scope.authority or "",
+        scope.query_string,
+        given.get("origin"),
+        given.get("if-none-match"),
+        _host(scope.client.rpartition(":")[0]),
+        given.get("x-forwarded-for"),
+        given.get("x-request-id", ""),
+    )
 
 
 def _ask(app: Application, asked: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:

@@ -36,7 +36,7 @@ def place(keys: Keys, listing: str, text: str | None) -> tuple[datetime, UUID] |
 
 def links(next_cursor: str | None) -> dict[str, str]:
     """The Link field to the next page of the list that was asked for."""
-    return link(next_cursor, request.path, request.args.items(multi=True))
+    return {} if next_cursor is None else link(next_cursor, request.path, request.args.items(multi=True))
 
 
 def link(next_cursor: str | None, path: str, given: Iterable[tuple[str, str]]) -> dict[str, str]:
