@@ -303,7 +303,9 @@ def test_one_question_is_asked_for_a_page(ways: Ways, monkeypatch: pytest.Monkey
     """The thread and its comments come together."""
     assert ways.same("site=blog&thread_key=page") is not None  # the site is known now
     monkeypatch.setattr(listing.threads, "find", None)
-    assert ways.short_way(ways.scope("site=blog&thread_key=page&limit=9")) is not None
+    said = ways.short_way(ways.scope("site=blog&thread_key=page&limit=9"))
+    assert said is not None
+    assert said[0] == 200
 
 
 def test_the_front_asks_the_store_before_the_application(ways: Ways) -> None:
