@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
@@ -56,18 +55,13 @@ def create_app(settings: Settings) -> Flask:
     for room_of_pages in (health, reference, pages, home, thread_page, desk):
         app.register_blueprint(room_of_pages.blueprint)
     app.before_request(_begin)
-    app.before_request(_only_for(hosts(settings)))
+    app.before_request(_only_for(Hosts.of(settings)))
     app.before_request(_check_address)
     app.after_request(_end)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     return app
-
-
-def hosts(settings: Settings) -> Hosts:
-    """The names by which the service may be called."""
-    return Hosts(urlsplit(settings.public_url).netloc, settings.trusted_hosts)
 
 
 def _sources(settings: Settings, bell: Bell, parts: Services) -> metrics.Sources:

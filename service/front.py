@@ -21,10 +21,12 @@ from service.parent import HURRY
 from service.web.answers import NOTES, refusal
 from service.web.errors import Problem, from_domain
 from service.web.express import METHOD, Express, Parts
-from service.web.shortcut import PATH, STAMP, Read, Shortcut
+from service.web.listing import PATH
+from service.web.shortcut import STAMP, Read, Shortcut
 
 WAITING_PER_THREAD = 64  # requests; at some milliseconds each, under a second
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+_LOOKED_AT = frozenset({"host", "origin", "if-none-match", "x-forwarded-for", "x-request-id"})
 _LATE = Problem("request-timeout", "The request did not arrive in time. Send it again, over a better connection.")
 _CROWDED = Problem(
     "service-unavailable",
@@ -73,18 +75,25 @@ class Front:
             if known is not None:
                 proto.response_bytes(*known)
                 return
+            if read is not None:
+                await self._run(scope, proto, partial(self._fetch, scope, proto, read, begun), begun)
+                return
         try:
             body = await self._body(scope, proto)
         except (Slow, Crowded, Broken) as error:
             _refuse(scope, proto, _PROBLEMS[type(error)], begun)
             return
         try:
-            if self._crew.calls < self._most_calls:
-                await self._crew.run(partial(self._answer, scope, proto, body, begun))
-            else:
-                _refuse(scope, proto, _CROWDED, begun)
+            await self._run(scope, proto, partial(self._answer, scope, proto, body, begun), begun)
         finally:
             self._bodies.release(body)
+
+    async def _run(self, scope: Scope, proto: HTTPProtocol, call: Callable[[], None], begun: float) -> None:
+        """Answer in one of the threads, if not too many wait for one."""
+        if self._crew.calls < self._most_calls:
+            await self._crew.run(call)
+        else:
+            _refuse(scope, proto, _CROWDED, begun)
 
     async def _body(self, scope: Scope, proto: HTTPProtocol) -> Body:
         """What the application may read.
@@ -96,6 +105,19 @@ class Front:
         if length == 0 or scope.method in _WITHOUT_BODY or (length or 0) > MOST_BYTES:
             return Body()
         return await self._bodies.read(proto, length)
+
+    def _fetch(self, scope: Scope, proto: HTTPProtocol, read: Read, begun: float) -> None:
+        """Answer a public read from the store, or ask the application."""
+        assert self._shortcut is not None
+        try:
+            found = self._shortcut.fetch(read, begun)
+        except Exception as error:
+            _refuse(scope, proto, from_domain(error), begun)
+            return
+        if found is None:
+            self._answer(scope, proto, Body(), begun)
+        else:
+            proto.response_bytes(*found)
 
     def _answer(self, scope: Scope, proto: HTTPProtocol, body: Body, begun: float) -> None:
         """Ask the application, and hand its answer over whole: no slow reader holds the thread."""
@@ -124,18 +146,26 @@ class Front:
 
 
 def _read(scope: Scope) -> Read | None:
-    """A public read; None when somebody shows a key, who is then told more, or is not counted as a visitor."""
-    headers = scope.headers
-    if "authorization" in headers:
+    """A public read; None when somebody shows a key, who is then told more, or is not counted as a visitor.
+
+    None, too, when a field that is looked at stands there twice: the application decides what that means.
+    """
+    if "authorization" in scope.headers:
         return None
+    given: dict[str, str] = {}
+    for name, value in scope.headers.items():
+        if name in _LOOKED_AT:
+            if name in given:
+                return None
+            given[name] = value
     return Read(
-        headers.get("host") or scope.authority or "",
+        given.get("host") or scope.authority or "",
         scope.query_string,
-        headers.get("origin"),
-        headers.get("if-none-match"),
+        given.get("origin"),
+        given.get("if-none-match"),
         _host(scope.client.rpartition(":")[0]),
-        headers.get("x-forwarded-for"),
-        headers.get("x-request-id") or "",
+        given.get("x-forwarded-for"),
+        given.get("x-request-id", ""),
     )
 
 

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 
 from service import failpoints, log
-from service.app import create_app, hosts
+from service.app import create_app
 from service.front import Front
 from service.parent import end_with_parent
 from service.settings import Settings
@@ -28,7 +28,7 @@ def application() -> Front:
         _serve_metrics(settings, app.extensions["comity"].database)
     _log.info("web_ready", port=settings.port)
     services = app.extensions["comity"]
-    return Front(app, settings.web_threads, shortcut=Shortcut(services), express=Express(services, hosts(settings)))
+    return Front(app, settings.web_threads, shortcut=Shortcut(services), express=Express(services))
 
 
 def _serve_metrics(settings: Settings, database: Database) -> None:

@@ -6,8 +6,6 @@ from typing import Any
 
 from flask import Flask
 
-from service.app import hosts
-from service.settings import Settings
 from service.web.express import METHOD, PATH, Express, Parts
 
 LONG = "test.long_way"  # in the environment of a request: the application alone is asked
@@ -34,8 +32,8 @@ class Fields:
 class Ways:
     """A WSGI application: the short way where it answers, else the long one."""
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
-        self.long, self.express = app.wsgi_app, Express(app.extensions["comity"], hosts(settings))
+    def __init__(self, app: Flask) -> None:
+        self.long, self.express = app.wsgi_app, Express(app.extensions["comity"])
         self.shortened = 0
 
     def short(self, environ: dict[str, Any]) -> Parts | None:
@@ -52,5 +50,6 @@ class Ways:
             return self.long(environ, start)  # type: ignore[no-any-return]
         self.shortened += 1
         status, headers, content = found
-        start(f"{status} Said", [*headers, ("Content-Length", str(len(content)))])
+        length = [] if any(name == "Content-Length" for name, _ in headers) else [("Content-Length", str(len(content)))]
+        start(f"{status} Said", [*headers, *length])
         return [content]

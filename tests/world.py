@@ -78,7 +78,7 @@ class World:
         read = Settings.read(environment(owner_url, broker_url), "web")
         chosen = replace(read, **{"limit_author": (100_000, 60), "limit_visitor": (100_000, 60), **settings})
         app = create_app(chosen)
-        app.wsgi_app = Ways(app, chosen)  # type: ignore[method-assign]
+        app.wsgi_app = Ways(app)  # type: ignore[method-assign]
         with psycopg.connect(owner_url, row_factory=psycopg.rows.namedtuple_row) as connection:
             site = sites.add_site(connection, "blog", "A blog", ["https://blog.example"], {})
             _, secret_key = sites.add_site_key(connection, site.id, "key", ("submit", "read", "manage"), None)

@@ -95,7 +95,6 @@ def digest(text: str) -> bytes:
 
 
 #: What stands between the two parts of an address, as it is typed and as it stands in a URL.
-_AT_SIGNS = ("@", "\uff20", "\ufe6b", "%40")
 _AT = re.compile("[@\uff20\ufe6b%](?:(?<!%)|40)")
 #: The part before the sign, read from its end: quoted, or up to what ends a word or a piece of a URL's path.
 _LOCAL = re.compile(r""""[^"\n\[\]]*"|[^\s@\uff20\ufe6b<>()\[\],;:"'/]+""")
@@ -113,7 +112,7 @@ def mask(text: str) -> str:
     An address is a word or a quoted text, an at-sign and the name of a host with a dot. Neither part holds a slash and
     no host ends in a number, so most URLs with an at-sign in their path stay whole. Takes a time linear in the length.
     """
-    if not any(sign in text for sign in _AT_SIGNS):
+    if "@" not in text and "%40" not in text and (text.isascii() or not _AT.search(text)):
         return text
     kept: list[str] = []
     end = 0
@@ -162,13 +161,22 @@ for _scheme in ("ftp:", "mailto:", "//"):
 _RUN = re.compile(r"\S+")
 #: Longer than any URL we take: not looked through for links, which takes a time that grows with the square.
 _LONG = 2048
-#: A dot inside a word, or what stands before a host: no link is without one of them.
-_LINKLIKE = re.compile(r"[^\s.][.\u3002\uff0e\uff61][^\s.]|//")
+#: A dot inside a word. It begins with the dot, which is looked for faster than what may stand before it.
+_DOT_INSIDE = re.compile(r"[.\u3002\uff0e\uff61](?<=[^\s.].)(?=[^\s.])")
+
+
+def linklike(text: str) -> bool:
+    """Whether `text` has a dot inside a word, or what stands before a host: no link is without one of them."""
+    if "//" in text:
+        return True
+    if text.isascii() and text.count(".") == text.count(". ") + text.endswith("."):
+        return False  # as most texts: each dot ends a word
+    return _DOT_INSIDE.search(text) is not None
 
 
 def parts(text: str) -> list[Part]:
     """`text` cut into plain and linked parts; joined they are `text` again."""
-    if not _LINKLIKE.search(text):
+    if not linklike(text):
         return [Part(text)] if text else []
     cut: list[Part] = []
     at = 0
@@ -188,7 +196,7 @@ def _found(text: str) -> Iterator[tuple[int, int, str]]:
     What stands between two spaces is looked through only if it may hold one, for looking takes long.
     """
     for run in _RUN.finditer(text):
-        if len(run[0]) > _LONG or not _LINKLIKE.search(run[0]):
+        if len(run[0]) > _LONG or not linklike(run[0]):
             continue
         for match in _linkify.match(run[0]) or []:
             if match.url.lower().startswith(("http://", "https://")):

@@ -1,13 +1,17 @@
 """Brings a database to this release's schema."""
 
+import time
+
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, pool, text
+from sqlalchemy import Connection, create_engine, pool, text
 
 from service.store.revision import current, newer
 
-HEAD = "0003"  # a test compares it with the revisions' own head
+HEAD = "0004"  # a test compares it with the revisions' own head
+_LOCK = text("SELECT pg_try_advisory_lock(hashtext('comity migrations'))")
+_AGAIN = 0.1  # seconds
 
 
 def upgrade(owner_url: str) -> bool:
@@ -20,12 +24,24 @@ def upgrade(owner_url: str) -> bool:
     if now == HEAD or newer(now):
         return False
     engine = create_engine(_sqlalchemy(owner_url), poolclass=pool.NullPool, hide_parameters=True)
-    with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('comity migrations'))"))
+    with engine.connect() as connection:
+        _take_turn(connection)
         config = configuration()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return True
+
+
+def _take_turn(connection: Connection) -> None:
+    """Wait until nobody else migrates; the turn ends with the connection.
+
+    Whoever waits asks again and again, outside of any transaction: an index that is made beside others' work waits for
+    all transactions that are open, and would wait for one that waits for it.
+    """
+    while not connection.scalar(_LOCK):
+        connection.rollback()
+        time.sleep(_AGAIN)
+    connection.commit()
 
 
 def configuration() -> Config:

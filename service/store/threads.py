@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -36,12 +36,24 @@ class Stamp:
     origins: tuple[str, ...]
 
 
-#: What `read` reads, of a thread `t`: the first columns of a row.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A thread by the page it is of: by the key if there is one, else by the URL."""
+
+    site_id: UUID
+    key: str | None
+    url: str | None
+
+
+#: What `read` reads, of a thread `t`: the first columns of a row. Ids and times cost nothing until they are read.
 COLUMNS = (
-    "t.id AS thread_id, t.site_id AS thread_site_id, t.key AS thread_key, t.url AS thread_url, "
+    "t.id::text AS thread_id, t.site_id::text AS thread_site_id, t.key AS thread_key, t.url AS thread_url, "
     "t.title AS thread_title, t.closed_at IS NOT NULL AS thread_closed, t.published AS thread_published, "
-    "t.version AS thread_version, t.changed_at AS thread_changed_at, t.created_at AS thread_created_at"
+    "t.version AS thread_version, (extract(epoch FROM t.changed_at) * 1000000)::bigint AS thread_changed_at, "
+    "(extract(epoch FROM t.created_at) * 1000000)::bigint AS thread_created_at"
 )
+WIDTH = 10  # columns
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def stamps(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Stamp]:
@@ -54,14 +66,18 @@ def stamps(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Stamp]:
     return {row.id: Stamp(row.id, row.version, tuple(row.origins)) for row in rows}
 
 
-def find(connection: Connection, site_id: UUID, key: str | None, url: str | None) -> Thread | None:
-    """The thread of a page, by key or else by URL; None when nobody commented there."""
-    column, value = ("key", key) if key is not None else ("url", url)
-    return _thread(
-        connection.execute(
-            f"SELECT {COLUMNS} FROM comity.thread t WHERE t.site_id = %s AND t.{column} = %s", [site_id, value]
-        ).fetchone()
-    )
+def find(connection: Connection, named: Named) -> Thread | None:
+    """The thread of a page; None when nobody commented there."""
+    condition, arguments = where(named)
+    return _thread(connection.execute(f"SELECT {COLUMNS} FROM comity.thread t WHERE {condition}", arguments).fetchone())
+
+
+def where(thread: UUID | Named) -> tuple[str, dict[str, Any]]:
+    """The condition that a thread `t` is this one, by its id or by its page, and what it refers to."""
+    if isinstance(thread, UUID):
+        return "t.id = %(thread)s", {"thread": thread}
+    column, value = ("key", thread.key) if thread.key is not None else ("url", thread.url)
+    return f"t.site_id = %(site)s AND t.{column} = %(page)s", {"site": thread.site_id, "page": value}
 
 
 def get(connection: Connection, thread_id: UUID, sites: Sequence[UUID] | None) -> Thread:
@@ -101,10 +117,18 @@ def counts(
     return {"keys": {key: by_key.get(key, 0) for key in keys}, "urls": {url: by_url.get(url, 0) for url in urls}}
 
 
-def read(row: Any) -> Thread:
+def read(row: Sequence[Any]) -> Thread:
     """The thread in a row that begins with COLUMNS."""
-    return Thread(*row[: len(Thread.__slots__)])
+    thread_id, site_id, key, url, title, closed, published, version, changed_at, created_at = row[:WIDTH]
+    return Thread(
+        UUID(thread_id), UUID(site_id), key, url, title, closed, published, version, _moment(changed_at),
+        _moment(created_at),
+    )  # fmt: skip
 
 
-def _thread(row: Any) -> Thread | None:
+def _moment(micro: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micro)
+
+
+def _thread(row: Sequence[Any] | None) -> Thread | None:
     return None if row is None else read(row)

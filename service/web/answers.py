@@ -29,13 +29,20 @@ def request_id(given: str) -> str:
 def refusal(problem: Problem, method: str, given_id: str, begun: float) -> tuple[int, list[tuple[str, str]], bytes]:
     """Status, header fields and content of an answer that needs no application. begun: by `time.perf_counter`."""
     name = request_id(given_id)
-    status, headers, content = problem_parts(problem, name)
-    NOTES.add(method, "unknown", status, time.perf_counter() - begun, name)
-    return status, [*headers.items(), *HEADERS.items(), ("X-Request-Id", name)], content
+    NOTES.add(method, "unknown", problem.status, time.perf_counter() - begun, name)
+    return of_problem(problem, name)
 
 
-def problem_parts(problem: Problem, name: str) -> tuple[int, dict[str, str], bytes]:
-    """Status, own header fields and content of a problem's answer. name: the id of the request."""
+def of_problem(problem: Problem, name: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Status, header fields and content of the answer to the request `name` that ended in a problem."""
     document = {**problem.document(), "instance": f"urn:comity:request:{name}"}
-    headers = {"Content-Type": "application/problem+json", **(problem.headers or {}), "Cache-Control": "no-store"}
-    return problem.status, headers, json.dumps(document).encode()
+    content = json.dumps(document).encode()
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Content-Length": str(len(content)),
+        **(problem.headers or {}),
+        "Cache-Control": "no-store",
+        **HEADERS,
+        "X-Request-Id": name,
+    }
+    return problem.status, list(headers.items()), content

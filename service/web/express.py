@@ -39,8 +39,8 @@ class Fields(Protocol):
 class Express:
     """Answers submissions of comments."""
 
-    def __init__(self, services: Services, hosts: Hosts) -> None:
-        self._services, self._hosts = services, hosts
+    def __init__(self, services: Services) -> None:
+        self._services, self._hosts = services, Hosts.of(services.settings)
         self._operation = next(one for one in comments.routes.operations if one.view is comments.submit_comment)
 
     def answer(self, host: str, fields: Fields, raw: bytes) -> Parts | None:
@@ -55,9 +55,9 @@ class Express:
         name = answers.request_id(found["x-request-id"] or "")
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=name)
-        status, headers, content = self._answered(call, name)
-        answers.NOTES.add(METHOD, PATH, status, time.perf_counter() - begun, name)
-        return status, [*headers.items(), *answers.HEADERS.items(), ("X-Request-Id", name)], content
+        answer = self._answered(call, name)
+        answers.NOTES.add(METHOD, PATH, answer[0], time.perf_counter() - begun, name)
+        return answer
 
     def _call(self, found: Mapping[str, str | None], raw: bytes) -> Call | None:
         """The call, checked; None when the application has something to say against it."""
@@ -74,14 +74,15 @@ class Express:
             return None
         return call
 
-    def _answered(self, call: Call, name: str) -> tuple[int, Mapping[str, str], bytes]:
+    def _answered(self, call: Call, name: str) -> Parts:
         try:
             answer = comments.submit_comment(call)
             assert isinstance(answer, Answer)
             content, headers = written(self._operation, answer, {})
         except Exception as error:  # the same that the application makes of one
-            return answers.problem_parts(of(error), name)
-        return answer.status, headers, content
+            return answers.of_problem(of(error), name)
+        headers |= {**answers.HEADERS, "X-Request-Id": name}
+        return answer.status, list(headers.items()), content
 
 
 def _plain(fields: Fields) -> dict[str, str | None] | None:

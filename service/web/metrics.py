@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
@@ -55,7 +55,7 @@ def before(call: Callable[[], None]) -> None:
     _catch_up.append(call)
 
 
-@cache
+@lru_cache(4096)
 def _figures(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return _REQUESTS.labels(method, route, str(status)), _SECONDS.labels(route)
 

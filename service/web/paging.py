@@ -1,8 +1,8 @@
 """Cursors and Link fields: where a list goes on."""
 
 import struct
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -35,8 +35,13 @@ def place(keys: Keys, listing: str, text: str | None) -> tuple[datetime, UUID] |
 
 
 def links(next_cursor: str | None) -> dict[str, str]:
-    """The Link field to the next page (RFC 8288)."""
+    """The Link field to the next page of the list that was asked for."""
+    return {} if next_cursor is None else link(next_cursor, request.path, request.args.items(multi=True))
+
+
+def link(next_cursor: str | None, path: str, given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The Link field to the next page (RFC 8288) of a path under the query `given`."""
     if next_cursor is None:
         return {}
-    pairs: list[tuple[str, Any]] = [(k, v) for k, v in request.args.items(multi=True) if k != "cursor"]
-    return {"Link": f'<{request.path}?{urlencode([*pairs, ("cursor", next_cursor)])}>; rel="next"'}
+    pairs = [(name, value) for name, value in given if name != "cursor"]
+    return {"Link": f'<{path}?{urlencode([*pairs, ("cursor", next_cursor)])}>; rel="next"'}

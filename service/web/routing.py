@@ -31,7 +31,7 @@ Shape = Schema | tuple[Schema, ...] | None
 class Answer:
     """What a view says. schema: the one of several declared for this status that fits; None: the first.
 
-    written: the data is as its schema would write it, already.
+    written: the data is the content as its schema would write it, already in bytes.
     """
 
     data: Any
@@ -174,7 +174,7 @@ def _readable(operation: Operation, parts: Services, error: Exception, fields: M
     if operation.right not in (Right.PUBLIC, Right.PUBLIC_OR_READ):
         return with_headers(error, fields)
     site = parts.gate.known_site(request.args.get("site", ""))
-    return with_headers(error, {**fields, **(cors.fields(site) if site else {})})
+    return with_headers(error, {**fields, **(cors.fields(site, request.headers.get("Origin")) if site else {})})
 
 
 def written(operation: Operation, answer: Answer, fields: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
@@ -184,16 +184,21 @@ def written(operation: Operation, answer: Answer, fields: Mapping[str, str]) -> 
     headers = {"Cache-Control": "no-store", **fields, **answer.headers}
     if schema is None:
         return b"", headers
-    content = json.dumps(answer.data if answer.written else schema.dump(answer.data)).encode()
-    return content, {"Content-Type": "application/json", **headers}
+    return _content(answer, schema), {"Content-Type": "application/json", **headers}
 
 
 def _response(operation: Operation, answer: Answer, fields: Mapping[str, str]) -> Response:
     content, headers = written(operation, answer, fields)
-    response = Response(content, answer.status, headers.items())
-    if "Content-Type" not in headers:
-        del response.headers["Content-Type"]
+    response = Response(content, answer.status, content_type=headers.pop("Content-Type", None))
+    response.headers.extend(headers)
     return response
+
+
+def _content(answer: Answer, schema: Schema) -> bytes:
+    if answer.written:
+        written: bytes = answer.data
+        return written
+    return json.dumps(schema.dump(answer.data)).encode()
 
 
 def _named(value: UUID | str) -> UUID | str:

@@ -482,7 +482,7 @@ class Queue(Schema):
     comments = fields.List(fields.Nested(QueueItem))
     count = fields.Integer()
     count_exact = fields.Boolean()
-    count_text = fields.String(metadata={"examples": ["37", "10,000+"]})
+    count_text = fields.String(metadata={"examples": ["37", "1,000+"]})
     totals = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String(), values=fields.Integer()))
     next_cursor = fields.String(allow_none=True)
 

@@ -1,27 +1,33 @@
-"""The short way of a public read: from memory to the wire, past the application, with all that it would have said.
+"""The short way of a public read, past the application, with all that it would have said: from memory or the store.
 
 Whatever is not plain goes the long way: a key, a proxy's list that is too short, a condition on more than one ETag, a
-used-up limit.
+used-up limit, another host, a query with anything in it that the application would ignore, mend or refuse.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import structlog
+
 from service.domain.contact import network_prefix
 from service.store.threads import Stamp
-from service.web import answers
-from service.web.errors import Problem
+from service.web import answers, cors, listing
+from service.web.errors import Problem, with_headers
+from service.web.hosts import Hosts
 from service.web.hot import Fields, Hot, Kept, Watch
 from service.web.limits import Want
+from service.web.listing import PATH, Asked, Held, Said
 from service.web.services import Services
 
-PATH = "/v1/comments"
 STAMP = "comity.stamp"  # in the environment of a request: what its answer was made from
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PER_REQUEST = frozenset({"x-request-id", "ratelimit", "ratelimit-policy"})
+_ETAG = re.compile(r'(?:W/)?("[A-Za-z0-9-]{1,64}")', re.ASCII)
+_LONGEST = 8192  # characters of a query: less than the application takes
 _OF_CONTENT = frozenset({"content-type", "content-length", "last-modified", "link"})  # not in a 304
 
 
@@ -43,16 +49,20 @@ class Read:
         return self.host, self.query, self.origin
 
 
+Answered = tuple[int, Fields, bytes]  # status, header fields and content
+
+
 class Shortcut:
-    """Answers from memory, and learns what the application answered."""
+    """Answers from memory, and from the store what is plain; learns what was answered."""
 
     def __init__(self, services: Services, hot: Hot | None = None) -> None:
         self._services = services
         self._hot = hot or Hot()
+        self._hosts = Hosts.of(services.settings)
         Watch(self._hot, services.database).start()
 
-    def answer(self, read: Read, begun: float) -> tuple[int, Fields, bytes] | None:
-        """Status, header fields and content; None when the application has to be asked."""
+    def answer(self, read: Read, begun: float) -> Answered | None:
+        """What is in memory; None when the store or the application has to be asked."""
         kept = self._hot.find(read.key)
         if kept is None or read.unless not in (None, kept.etag, f"W/{kept.etag}"):
             return None
@@ -69,15 +79,50 @@ class Shortcut:
         answers.NOTES.add("GET", PATH, status, time.perf_counter() - begun, name)
         return status, [*fields, *own], body
 
+    def fetch(self, read: Read, begun: float) -> Answered | None:
+        """What the store says; None when the application has to be asked. Takes as long as a query."""
+        plain = None if read.unless is None else _ETAG.fullmatch(read.unless)
+        if (read.unless is not None and plain is None) or len(read.query) > _LONGEST or not self._hosts.know(read.host):
+            return None
+        asked, prefix = listing.plain(read.query), self._prefix(read)
+        if asked is None or prefix is None:
+            return None
+        try:
+            limits = self._services.limits.spend([visitor(self._services, prefix)]).fields
+        except Problem:
+            return None  # as above
+        name = answers.request_id(read.request_id)
+        try:
+            said = self._said(read, asked, plain[1].__eq__ if plain else None)
+        except Exception as error:
+            status, fields, body = self._trouble(read, asked, error, limits, name)
+        else:
+            status, fields, body = _whole(said, limits, name)
+            self._keep(read, said.stamp, begun, status, fields, body)
+        answers.NOTES.add("GET", PATH, status, time.perf_counter() - begun, name)
+        return status, fields, body
+
+    def _said(self, read: Read, asked: Asked, held: Held) -> Said:
+        return listing.answer(self._services, self._services.gate.site(asked.site), asked, read.origin, held)
+
+    def _trouble(self, read: Read, asked: Asked, error: Exception, limits: Mapping[str, str], name: str) -> Answered:
+        """The problem of an error, which pages may read where they may read the answer itself."""
+        with structlog.contextvars.bound_contextvars(request=name):
+            site = self._services.gate.known_site(asked.site)
+            problem = with_headers(error, {**limits, **(cors.fields(site, read.origin) if site else {})})
+        return answers.of_problem(problem, name)
+
     def learn(self, read: Read, environ: Mapping[str, Any], status: int, fields: Fields, body: bytes) -> None:
         """Keep what the application answered to a request, if it was a page of comments."""
-        stamp: Stamp | None = environ.get(STAMP)
+        self._keep(read, environ.get(STAMP), environ["comity.begun"], status, fields, body)
+
+    def _keep(self, read: Read, stamp: Stamp | None, begun: float, status: int, fields: Fields, body: bytes) -> None:
         if stamp is None or status != 200:
             return
         lasting = [(name, value) for name, value in fields if name.lower() not in _PER_REQUEST]
         unchanged = [(name, value) for name, value in lasting if name.lower() not in _OF_CONTENT]
         etag = next(value for name, value in fields if name.lower() == "etag")
-        self._hot.keep(read.key, Kept(stamp, etag, lasting, unchanged, body), environ["comity.begun"])
+        self._hot.keep(read.key, Kept(stamp, etag, lasting, unchanged, body), begun)
 
     def changed(self, method: str, path: str) -> None:
         """A request was answered that may have changed what readers see."""
@@ -88,8 +133,22 @@ class Shortcut:
         hops = self._services.settings.trusted_proxies
         if not hops:
             return prefix_of(read.address)
-        listed = [one.strip() for one in (read.forwarded or "").split(",")]
+        listed = [one.strip() for one in read.forwarded.split(",")] if read.forwarded else []
         return prefix_of(listed[-hops]) if len(listed) >= hops else None
+
+
+def _whole(said: Said, limits: Mapping[str, str], name: str) -> Answered:
+    """An answer with all the fields that the application gives it, in its order."""
+    content = {"Content-Type": "application/json", "Content-Length": str(len(said.text))}
+    fields = {
+        **(content if said.status == 200 else {}),
+        "Cache-Control": "no-store",
+        **limits,
+        **said.fields,
+        **answers.HEADERS,
+        "X-Request-Id": name,
+    }
+    return said.status, list(fields.items()), said.text
 
 
 @lru_cache(4096)

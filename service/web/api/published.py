@@ -1,37 +1,28 @@
 """What everybody may read: published comments and how many there are. And, for a site's key, what changed."""
 
-from collections.abc import Sequence
 from datetime import timedelta
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 from flask import request
-from markupsafe import escape
-from werkzeug.http import http_date
 
 from service.domain import text
 from service.domain.urls import page_url
 from service.store import public, threads
-from service.store.public import Changed, Shown
-from service.store.sites import Site
-from service.store.threads import Stamp, Thread
-from service.web import cors, paging, schemas
+from service.store.public import Changed
+from service.web import cors, listing, paging, schemas
 from service.web.api.comments import reason_words
 from service.web.auth import Right
 from service.web.errors import Problem
-from service.web.fields import is_web_url, show_time
-from service.web.memory import Memory
+from service.web.fields import is_web_url
+from service.web.listing import Asked
 from service.web.routing import Answer, Call, Routes
 from service.web.shortcut import STAMP
 
 routes = Routes("published")
 
-FORM = "1"  # of the answer: part of the ETag, so that a new form of the same content is a new entity
-PAGE_CACHE = "public, max-age=0, s-maxage=10, must-revalidate"
 COUNT_CACHE = "public, max-age=60"
 OVERLAP = timedelta(seconds=60)
-_rendered = Memory(16 * 1024 * 1024)  # finding the links of a long body takes milliseconds
 
 
 @routes.add(
@@ -43,14 +34,12 @@ def list_comments(call: Call) -> Answer:
     """Published comments of a page; with a secret key and updated_since, changes of the whole site."""
     if "updated_since" in call.query:
         return _changes(call)
-    site = _site(call)
-    thread = _thread(call, site)
-    headers = {"Cache-Control": PAGE_CACHE, **cors.fields(site)}
-    if thread is None:
-        paging.place(call.services.keys, "no thread", call.query["cursor"])  # no cursor is of this list
-        return _unchanged('"none"', headers) or Answer(_empty(), 200, {**headers, "ETag": '"none"'})
-    held = {**headers, "Last-Modified": http_date(thread.changed_at)}
-    return _unchanged(_etag(thread, call.query), held) or _page(call, site, thread, headers)
+    asked = _asked(call)
+    site = call.services.gate.site(asked.site)
+    held = _held if request.if_none_match else None
+    said = listing.answer(call.services, site, asked, request.headers.get("Origin"), held)
+    request.environ[STAMP] = said.stamp
+    return Answer(said.text, said.status, said.fields, written=True)
 
 
 @routes.add(
@@ -65,92 +54,8 @@ def count_comments(call: Call) -> Answer:
         found = threads.counts(connection, site.id, call.query["thread_key"], list(urls.values()))
     data = {"urls": {url: found["urls"][page] for url, page in urls.items()}, "thread_keys": found["keys"]}
     etag = '"' + sha256(repr(sorted(data.items())).encode()).hexdigest()[:20] + '"'
-    headers = {"Cache-Control": COUNT_CACHE, "ETag": etag, **cors.fields(site)}
+    headers = {"Cache-Control": COUNT_CACHE, "ETag": etag, **cors.fields(site, request.headers.get("Origin"))}
     return _unchanged(etag, headers) or Answer(data, 200, headers)
-
-
-def show(comment: Shown) -> dict[str, Any]:
-    """A comment as the public gets it: addresses in its text are masked."""
-    body = None if comment.body is None else text.mask(comment.body)
-    return {
-        "id": comment.id,
-        "parent_id": comment.parent_id,
-        "name": None if comment.name is None else text.mask(comment.name),
-        "website": comment.website,
-        "body": body,
-        "html": None if body is None else _rendered.get(_key(comment.id, body), lambda: html(body)),
-        "published_at": comment.published_at,
-        "edited": comment.edited,
-        "removed": comment.removed,
-    }
-
-
-def _written(shown: dict[str, Any]) -> dict[str, Any]:
-    """A comment with its replies, as `schemas.PublicTree` would write it; the schema takes ten times as long."""
-    above, moment = shown["parent_id"], shown["published_at"]
-    return {
-        **shown,
-        "id": str(shown["id"]),
-        "parent_id": None if above is None else str(above),
-        "published_at": None if moment is None else show_time(moment),
-        "replies": [_written(one) for one in shown["replies"]],
-    }
-
-
-def _key(comment_id: UUID, body: str) -> tuple[UUID, bytes]:
-    """Names a comment's body: another text is another key."""
-    return comment_id, blake2b(body.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def html(body: str) -> str:
-    """A body as safe HTML: escaped, with line breaks, and with links that pass on nothing."""
-    made = []
-    for part in text.parts(body):
-        escaped = str(escape(part.text)).replace("\r\n", "\n").replace("\r", "\n").replace("\n", "<br>\n")
-        if part.href is not None:
-            escaped = f'<a href="{escape(part.href)}" rel="nofollow ugc noopener noreferrer">{escaped}</a>'
-        made.append(escaped)
-    return "".join(made)
-
-
-def nested(comments: Sequence[Shown]) -> list[dict[str, Any]]:
-    """Comments as trees: each with its replies, in the order given."""
-    shown = {comment.id: {**show(comment), "replies": []} for comment in comments}
-    roots: list[dict[str, Any]] = []
-    for comment in comments:
-        above = shown.get(comment.parent_id) if comment.parent_id else None
-        (roots if above is None else above["replies"]).append(shown[comment.id])
-    return roots
-
-
-def _page(call: Call, site: Site, thread: Thread, headers: dict[str, str]) -> Answer:
-    """A page of the thread's comments; all that it says of the thread is of the moment of its comments."""
-    read = public.trees if call.query["view"] == "tree" else public.flat
-    listing = f"published {thread.id} {call.query['view']} {call.query['order']}"
-    after = paging.place(call.services.keys, listing, call.query["cursor"])
-    with call.services.database.connection() as connection:
-        page = read(connection, thread.id, call.query["limit"], after, call.query["order"] == "newest")
-    shown = (
-        nested(page.comments) if call.query["view"] == "tree" else [{**show(c), "replies": []} for c in page.comments]
-    )
-    next_cursor = paging.cursor(call.services.keys, listing, page.after)
-    data = {
-        "thread": {**thread_view(page.thread), "id": str(page.thread.id)},
-        "comments": [_written(one) for one in shown],
-        "next_cursor": next_cursor,
-        "truncated": page.truncated,
-    }
-    request.environ[STAMP] = Stamp(page.thread.id, page.thread.version, tuple(site.origins))
-    named = {"ETag": _etag(page.thread, call.query), "Last-Modified": http_date(page.thread.changed_at)}
-    return Answer(data, 200, {**headers, **named, **paging.links(next_cursor)}, written=True)
-
-
-def thread_view(thread: Thread) -> dict[str, Any]:
-    """A thread as everybody sees it."""
-    return {
-        "id": thread.id, "key": thread.key, "url": thread.url, "title": thread.title, "closed": thread.closed,
-        "published": thread.published,
-    }  # fmt: skip
 
 
 def _changes(call: Call) -> Answer:
@@ -190,18 +95,14 @@ def _change(changed: Changed) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _site(call: Call) -> Site:
+def _asked(call: Call) -> Asked:
+    """The list that is asked for. Raises Problem unless both a site and a page are named."""
     if "site" not in call.query:
         raise _missing("site", "is missing: name the site")
-    return call.services.gate.site(call.query["site"])
-
-
-def _thread(call: Call, site: Site) -> Thread | None:
-    key, url = call.query.get("thread_key"), call.query["url"]
-    if key is None and url is None:
+    if call.query.get("thread_key") is None and call.query["url"] is None:
+        call.services.gate.site(call.query["site"])  # an unknown site is told first
         raise _missing("thread_key", "is missing: name the page by thread_key or url")
-    with call.services.database.connection() as connection:
-        return threads.find(connection, site.id, key, page_url(url) if url else None)
+    return Asked.of(call.query, list(request.args.items(multi=True)))
 
 
 def _missing(parameter: str, detail: str) -> Problem:
@@ -210,19 +111,11 @@ def _missing(parameter: str, detail: str) -> Problem:
     return Problem("not-found", f"{parameter} {detail}.", errors)
 
 
-def _empty() -> dict[str, Any]:
-    return {"thread": None, "comments": [], "next_cursor": None, "truncated": False}
-
-
-def _etag(thread: Thread, query: dict[str, Any]) -> str:
-    """Names these bytes: the thread at a version, the part asked for, and the form of the answer."""
-    part = (query["view"], query["order"], query["limit"], query["cursor"])
-    digest = sha256(repr((FORM, thread.id, part)).encode()).hexdigest()[:16]
-    return f'"{thread.version}-{digest}"'
+def _held(etag: str) -> bool:
+    """Whether the reader holds the answer of this ETag."""
+    return request.if_none_match.contains_weak(etag.strip('"'))
 
 
 def _unchanged(etag: str, headers: dict[str, str]) -> Answer | None:
     """304 when the reader holds this very answer."""
-    if not request.if_none_match or not request.if_none_match.contains_weak(etag.strip('"')):
-        return None
-    return Answer(None, 304, {**headers, "ETag": etag})
+    return Answer(None, 304, {**headers, "ETag": etag}) if request.if_none_match and _held(etag) else None

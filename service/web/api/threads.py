@@ -4,8 +4,8 @@ from uuid import UUID
 
 from service.store import threads
 from service.web import schemas
-from service.web.api.published import thread_view
 from service.web.auth import Right
+from service.web.listing import thread_view
 from service.web.routing import Answer, Call, Routes
 
 routes = Routes("threads")

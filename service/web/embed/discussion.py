@@ -12,7 +12,7 @@ from service.domain.submission import Place
 from service.domain.urls import origin, page_url
 from service.store import threads
 from service.store.sites import Site
-from service.store.threads import Thread
+from service.store.threads import Named, Thread
 from service.web.errors import Problem
 from service.web.fields import Text, Url
 from service.web.schemas import KEY_MOST, Incoming, SiteName
@@ -105,4 +105,4 @@ def _site(services: Services, name: str) -> Site:
 
 def _thread(services: Services, site: Site, key: str | None, url: str | None) -> Thread | None:
     with services.database.connection() as connection:
-        return threads.find(connection, site.id, key, url)
+        return threads.find(connection, Named(site.id, key, url))

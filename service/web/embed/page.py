@@ -8,9 +8,8 @@ from flask import Blueprint, Response, request
 
 from service.domain.ids import new_id
 from service.domain.submission import Submission
-from service.web import origins, pages
+from service.web import listing, origins, pages
 from service.web.api.comments import take
-from service.web.api.published import PAGE_CACHE
 from service.web.embed import form, reading, receipt
 from service.web.embed.discussion import Discussion, find
 from service.web.embed.form import Form, Posted
@@ -73,5 +72,5 @@ def _page(parts: Services, discussion: Discussion, filled: Form, status: int, he
         "receipt": receipt.read(parts, discussion, request.args.get("posted")),
         "trap": form.TRAP,
     }
-    kept = pages.PRIVATE if discussion.open or values["receipt"] or filled.errors else PAGE_CACHE
+    kept = pages.PRIVATE if discussion.open or values["receipt"] or filled.errors else listing.CACHE
     return pages.page("thread.html", status, {**headers, "Cache-Control": kept}, **values)

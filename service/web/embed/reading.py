@@ -12,11 +12,11 @@ from markupsafe import Markup
 from service.store import public
 from service.store.public import Shown
 from service.web import paging
-from service.web.api.published import nested
 from service.web.embed.discussion import Discussion
 from service.web.errors import Problem
 from service.web.fields import is_web_url
 from service.web.services import Services
+from service.web.shown import nested
 
 PAGE = 50  # first comments on a page; each comes with its replies
 
@@ -41,7 +41,7 @@ class Comments:
         waiting = list(self.shown)
         while waiting:
             comment = waiting.pop()
-            if comment["id"] == comment_id:
+            if comment["id"] == str(comment_id):
                 return True
             waiting += comment["replies"]
         return False
@@ -59,6 +59,8 @@ def read(services: Services, discussion: Discussion, given: Mapping[str, str]) -
     with services.database.connection() as connection:
         fetch = public.flat if flat else public.trees
         found = fetch(connection, thread.id, PAGE, start, newest != backwards)
+    if found is None:  # taken back since, with the first comment
+        return Comments([], 0, newest, flat, False, None, None)
     trees = _trees(found.comments, flat)[:: -1 if backwards else 1]
     more = found.after is not None
     has_next, has_previous = (True, more) if backwards else (more, start is not None)
@@ -99,15 +101,16 @@ def _trees(comments: Sequence[Shown], flat: bool) -> list[list[Shown]]:
 
 
 def _place(tree: Sequence[Shown]) -> tuple[datetime, UUID]:
-    return tree[0].created_at, tree[0].id
+    return tree[0].place
 
 
 def _for_page(comment: Mapping[str, Any], above: str | None = None) -> dict[str, Any]:
     """A comment as the template takes it: its HTML is safe, its website may be linked. above: who is answered."""
-    website = comment["website"]
+    website, published_at = comment["website"], comment["published_at"]
     return {
         **comment,
-        "html": Markup(comment["html"] or ""),  # noqa: S704 -- made by `published.html`, which escapes every part
+        "html": Markup(comment["html"] or ""),  # noqa: S704 -- made by `shown.html`, which escapes every part
+        "published_at": published_at and datetime.fromisoformat(published_at),
         "website": website if website and is_web_url(website) else None,
         "above": above,
         "replies": [_for_page(reply, comment["name"]) for reply in comment["replies"]],

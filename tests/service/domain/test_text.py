@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.domain import text as rules
-from service.web.api.published import html
+from service.web.shown import html
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 bidi_text = st.text(st.sampled_from(BIDI + "ab \n\u05d0\u0627"), max_size=40)

@@ -1,5 +1,7 @@
 """Bringing a database to this release's schema."""
 
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -20,6 +22,14 @@ def empty(servers: embedded.Servers, template: str) -> str:
     with psycopg.connect(servers.superuser_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER comity_owner").format(sql.Identifier(name)))
     return urlsplit(servers.owner_url)._replace(path=f"/{name}").geturl()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_the_head_in_the_code_is_the_revisions_own() -> None:
@@ -51,6 +61,36 @@ def test_a_migration_that_fails_leaves_nothing(empty: str) -> None:
     assert migrate.current(empty) is None
     with psycopg.connect(empty) as connection:
         assert connection.execute("SELECT to_regnamespace('comity')").fetchone() == (None,)
+
+
+def test_the_queues_index_is_made_beside_who_writes_and_reads(empty: str) -> None:
+    """One that is open all the while keeps it from ending, and is itself not kept from writing."""
+    migrate.upgrade(empty)
+    with psycopg.connect(empty, autocommit=True) as owner:
+        owner.execute("DROP INDEX comity.comment_queue")
+        owner.execute(
+            "CREATE INDEX comment_flagged ON comity.comment (site_id, created_at, id) WHERE state = 'flagged'"
+        )
+        owner.execute("UPDATE public.comity_version SET version_num = '0003'")
+    with ThreadPoolExecutor(2) as pool, psycopg.connect(empty) as writer:
+        writer.execute("UPDATE comity.comment SET version = version + 1")
+        both = [pool.submit(migrate.upgrade, empty) for _ in range(2)]
+        with psycopg.connect(empty, autocommit=True) as looker:
+            waits = (
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX%' AND wait_event_type = 'Lock'"
+            )
+            wait_for(lambda: looker.execute(waits).fetchone() == (1,))
+            looker.execute("SET lock_timeout = '1s'")
+            looker.execute("UPDATE comity.comment SET version = version + 1")
+        writer.commit()
+        for one in both:
+            one.result(timeout=30)
+    with psycopg.connect(empty) as owner:
+        left = owner.execute(
+            "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+            "WHERE c.relname IN ('comment_queue', 'comment_flagged')"
+        ).fetchall()
+    assert left == [("comment_queue", True)]
 
 
 def test_a_newer_schema_is_left_as_it_is(empty: str) -> None:

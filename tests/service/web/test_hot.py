@@ -1,8 +1,10 @@
 """Public answers in memory: they are the application's own, and what goes is gone."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
@@ -11,12 +13,12 @@ import pytest
 from werkzeug.test import EnvironBuilder
 
 from service.front import _ask
-from service.store import public, threads
-from service.store.threads import Stamp
-from service.web import schemas
-from service.web.api import published
+from service.store import public
+from service.store.threads import Named, Stamp
+from service.web import schemas, shown
 from service.web.hot import FRESH, Hot, Kept, Watch
-from service.web.shortcut import PATH, Read, Shortcut
+from service.web.listing import PATH
+from service.web.shortcut import Read, Shortcut
 from tests.world import World
 
 HOST = "127.0.0.1:8080"
@@ -97,20 +99,32 @@ def test_the_short_way_says_what_the_application_says(world: World, query: dict[
 def test_what_is_written_by_hand_is_what_the_schema_writes(world: World) -> None:
     """A tree with a tombstone in it, member by member."""
     first = world.published()
-    world.published(parent_id=first["id"])
+    reply = world.published(
+        parent_id=first["id"], body="\"<b>\" & 'é'\r\nSee https://example.org/?a=1&b=2 or me@example.org"
+    )
+    world.execute("UPDATE comity.comment SET website = 'https://é.example/?\"' WHERE id = %s", reply["id"])
+    world.published(parent_id=reply["id"])
     assert world.decide(first, "reject", reason="spam").status_code == 200
     with world.app.extensions["comity"].database.connection() as connection:
-        thread = threads.find(connection, world.site.id, "page", None)
-        assert thread is not None
-        [tree] = published.nested(public.trees(connection, thread.id, 10, None, newest=False).comments)
+        page = public.trees(connection, Named(world.site.id, "page", None), 10)
+    assert page is not None
+    [tree] = shown.nested(page.comments)
     assert tree["removed"] is True
-    written = published._written(tree)
-    assert written == schemas.PublicTree().dump(tree)
+    said = Process(world).long_way(Process(world).read(query={"view": "tree"}))[2]
+    answer = json.loads(said)
+    [written] = answer["comments"]
+    assert written == schemas.PublicTree().dump(_with_times(tree))
     assert list(written) == list(schemas.PublicTree().fields)
-    answer = world.app.json.loads(Process(world).long_way(Process(world).read(query={"view": "tree"}))[2])
-    assert answer["comments"] == [written]
     assert list(answer) == list(schemas.CommentList().fields)
     assert list(answer["thread"]) == list(schemas.ThreadView().fields)
+    assert said == world.app.json.dumps(answer).encode()
+
+
+def _with_times(tree: dict[str, Any]) -> dict[str, Any]:
+    """A comment with its replies, its time as an object, as the schema takes it."""
+    at = tree["published_at"]
+    replies = [_with_times(one) for one in tree["replies"]]
+    return {**tree, "published_at": None if at is None else datetime.fromisoformat(at), "replies": replies}
 
 
 def test_a_comment_that_goes_is_gone_at_once_where_it_went(world: World) -> None:

@@ -14,7 +14,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from service.store import threads
-from service.web.api import published
+from service.web import shown
 from tests.service.web.asking import bodies, problem
 from tests.world import World
 
@@ -101,8 +101,8 @@ def test_a_body_becomes_html_once_and_anew_when_it_changes(
         made.append(body)
         return rendering(body)
 
-    rendering = published.html
-    monkeypatch.setattr(published, "html", html)
+    rendering = shown.html
+    monkeypatch.setattr(shown, "html", html)
     one = shared.published(thread={"key": page}, body="See https://a.example/")
     for view in ("flat", "tree", "flat"):
         assert 'href="https://a.example/"' in shared.read(thread_key=page, view=view).json["comments"][0]["html"]
@@ -302,7 +302,10 @@ def test_the_same_etag_means_the_same_bytes(shared: World, page: str) -> None:
 
 
 def test_an_answer_tells_of_one_moment_only(shared: World, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that is renamed and closed after it was found is shown as it is named by the ETag and dated."""
+    """A thread that is renamed and closed after it was found is shown as it is named by the ETag and dated.
+
+    It is looked for before its comments when a reader holds something already.
+    """
     shared.published(thread={"key": page, "title": "Old"})
     find = threads.find
 
@@ -316,7 +319,9 @@ def test_an_answer_tells_of_one_moment_only(shared: World, page: str, monkeypatc
         return found
 
     monkeypatch.setattr(threads, "find", look)
-    between, after = shared.read(thread_key=page), shared.read(thread_key=page)
+    held = {"If-None-Match": '"another"'}
+    path = f"/v1/comments?site=blog&thread_key={page}"
+    between, after = (shared.request("GET", path, headers=held) for _ in range(2))
     assert (between.json["thread"]["title"], between.json["thread"]["closed"]) == ("New", True)
     for name in ("ETag", "Last-Modified"):
         assert between.headers[name] == after.headers[name]
