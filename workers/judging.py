@@ -8,7 +8,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,10 @@ from service.store.database import Busy, Connection, Database, Unavailable
 
 _log = log.get(__name__)
 Claim = Callable[[Connection, UUID], Sequence[Claimed]]
-_RENEW_EVERY = 2.0  # seconds; a lease lasts 6
+_Scored = tuple[Mapping[str, float | None] | None, str]  # the model's answer on one comment: scores by label, language
+_UNSCORED: _Scored = (None, "unknown")
+_BY_LABEL = attrgetter(*LABELS)
+_RENEW_EVERY = 2.0  # seconds; a claim lasts 6
 
 
 @dataclass(slots=True)
@@ -74,15 +78,15 @@ class Judge:
         more = beside if beside is not None and self._full(claimed) else None
         with _heartbeat(self.database, lease), _beside(None if more is None else lambda: self._pass(more)):
             try:
-                self._judge(claimed)
+                self._judge(claimed, lease)
             except Exception as error:
                 blame = not isinstance(error, Busy | Unavailable)
                 _log.warning("batch_failed", comments=len(claimed), attempts=claimed[0].attempts, exc_info=True)
                 with self.database.connection() as connection:
-                    claims.release(connection, claimed, lease, blame=blame)
+                    claims.release(connection, lease, blame=blame)
         return claimed
 
-    def _judge(self, claimed: Sequence[Claimed]) -> None:
+    def _judge(self, claimed: Sequence[Claimed], lease: UUID) -> None:
         with self.database.connection() as connection:
             policy = self._rulebook.of(connection, list({comment.site_id for comment in claimed}))
         read = _read(claimed)
@@ -99,35 +103,32 @@ class Judge:
             alike = sketches.likeness(connection, likely)
         rulings = []
         for comment in claimed:
-            own = policy[comment.site_id]
-            form = read.get(comment.id)
-            facts = _facts(comment, own, scored.get(comment.id), around[comment.id], alike.get(comment.id, 0.0), form)
+            own, form = policy[comment.site_id], read.get(comment.id)
+            scores, language = scored.get(comment.id, _UNSCORED)
+            facts = evidence.facts(
+                comment, own, scores, language, around[comment.id], alike.get(comment.id, 0.0),
+                "" if form is None else form.text,
+                held=comment.state is State.FLAGGED, exhausted=comment.attempts > claims.MAX_ATTEMPTS,
+            )  # fmt: skip
             rulings.append(_ruling(comment, judge(facts, own), facts, own, self.model))
         failpoints.hit("judged")
         with self.database.transaction() as connection:
             decided = comments.decide(connection, rulings)
+            claims.end(connection, lease)
             failpoints.hit("deciding")
         failpoints.hit("decided")
         _log.info("decided", claimed=len(claimed), decided=len(decided), states=_tally(decided))
 
-    def _score(self, fit: Sequence[Claimed], read: Mapping[UUID, Normalised]) -> Mapping[UUID, "Scored"]:
+    def _score(self, fit: Sequence[Claimed], read: Mapping[UUID, Normalised]) -> Mapping[UUID, _Scored]:
         """Scores by comment; none without a model."""
         if self.model is None or not fit:
             return {}
         failpoints.hit("scoring", *(comment.body for comment in fit))
         found = self.model.score([comment.body for comment in fit], [read[comment.id] for comment in fit])
         return {
-            comment.id: Scored({label: getattr(scores, label) for label in LABELS}, scores.language)
+            comment.id: (dict(zip(LABELS, _BY_LABEL(scores), strict=True)), scores.language)
             for comment, scores in zip(fit, found, strict=True)
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """The model's answer on one comment."""
-
-    scores: Mapping[str, float | None]
-    language: str
 
 
 def _listed(comment: Claimed | None) -> Sequence[Claimed]:
@@ -144,19 +145,8 @@ def _read(claimed: Sequence[Claimed]) -> dict[UUID, Normalised]:
     return {one.id: normalise(one.body) for one in claimed if one.attempts <= claims.MAX_ATTEMPTS}
 
 
-def _facts(
-    comment: Claimed, policy: Policy, scored: Scored | None, around: Surroundings, likeness: float,
-    read: Normalised | None,
-) -> Facts:  # fmt: skip
-    scores, language = (None, "unknown") if scored is None else (scored.scores, scored.language)
-    return replace(
-        evidence.facts(comment, policy, scores, language, around, likeness, "" if read is None else read.text),
-        held=comment.state is State.FLAGGED,
-        exhausted=comment.attempts > claims.MAX_ATTEMPTS,
-    )
-
-
 def _ruling(comment: Claimed, verdict: Verdict, facts: Facts, policy: Policy, model: Model | None) -> comments.Ruling:
+    scored = facts.scored  # what is no probability is kept nowhere
     return comments.Ruling(
         comment_id=comment.id,
         action=verdict.action,
@@ -167,9 +157,9 @@ def _ruling(comment: Claimed, verdict: Verdict, facts: Facts, policy: Policy, mo
         rule=verdict.rule,
         reason=verdict.reason,
         saw=verdict.as_record(),
-        scores=facts.scores if facts.scored else None,  # what is no probability is kept nowhere
+        scores=facts.scores if scored else None,
         detected=facts.language if facts.scores is not None else None,
-        model=model.version if model is not None and facts.scored else None,
+        model=model.version if model is not None and scored else None,
         policy_version=policy.version,
     )
 

@@ -159,14 +159,12 @@ for _scheme in ("ftp:", "mailto:", "//"):
 _RUN = re.compile(r"\S+")
 #: Longer than any URL we take: not looked through for links, which takes a time that grows with the square.
 _LONG = 2048
-#: A dot inside a word, or what stands before a host: no link is without one of them.
-_LINKLIKE = re.compile(r"[^\s.][.\u3002\uff0e\uff61][^\s.]|//")
+#: A dot inside a word, or what stands before a host: no link is without one of them. Begins with what is rare.
+_LINKLIKE = re.compile(r"[.\u3002\uff0e\uff61/](?:(?<=[^\s.][.\u3002\uff0e\uff61])[^\s.]|(?<=/)/)")
 
 
 def parts(text: str) -> list[Part]:
     """`text` cut into plain and linked parts; joined they are `text` again."""
-    if not _LINKLIKE.search(text):
-        return [Part(text)] if text else []
     cut: list[Part] = []
     at = 0
     for begin, end, href in _found(text):
@@ -184,6 +182,8 @@ def _found(text: str) -> Iterator[tuple[int, int, str]]:
 
     What stands between two spaces is looked through only if it may hold one, for looking takes long.
     """
+    if not _LINKLIKE.search(text):
+        return
     for run in _RUN.finditer(text):
         if len(run[0]) > _LONG or not _LINKLIKE.search(run[0]):
             continue

@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, pool, text
 
 from service.store.revision import current, newer
 
-HEAD = "0003"  # a test compares it with the revisions' own head
+HEAD = "0004"  # a test compares it with the revisions' own head
 
 
 def upgrade(owner_url: str) -> bool:

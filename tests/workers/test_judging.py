@@ -23,6 +23,7 @@ def _no_failpoints() -> None:
 
 def _due_now(world: World) -> None:
     world.execute("UPDATE comity.comment SET due_at = now() WHERE due_at IS NOT NULL")
+    world.execute("UPDATE comity.claim SET until = now()")
 
 
 def test_a_batch_is_scored_in_one_call(world: World) -> None:
@@ -134,25 +135,27 @@ def test_four_judges_who_all_hold_the_same_claim_decide_each_comment_once(world:
         with database.connection() as connection:
             taken = claims.claim(connection, judge.process, new_id(), 40)
         assert len(taken) == 40
-        world.execute("UPDATE comity.comment SET due_at = now(), attempts = 0")
+        world.execute("DELETE FROM comity.claim")
         claims_held.append(taken)
     with ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(judge._judge, taken) for judge, taken in zip(judges, claims_held, strict=True)]:
+        for done in [
+            pool.submit(judge._judge, taken, new_id()) for judge, taken in zip(judges, claims_held, strict=True)
+        ]:
             done.result()  # the three that come late pass over in silence
     database.close()
     assert world.rows("SELECT count(*), count(DISTINCT comment_id), max(seq) FROM comity.decision") == [(40, 40, 1)]
 
 
-def test_a_renewed_lease_lasts(world: World) -> None:
-    """The heartbeat moves the end of the lease; rows that were decided are left alone."""
+def test_a_renewed_claim_lasts(world: World) -> None:
+    """The heartbeat moves the end of the claim; one that ended stays ended."""
     world.submit()
     lease = new_id()
     with world.judge.database.connection() as connection:
         claims.claim(connection, "p", lease, 1)
-        world.execute("UPDATE comity.comment SET due_at = now() + interval '1 second'")
-        assert claims.renew(connection, lease) == 1
-        assert claims.renew(connection, new_id()) == 0
-    assert world.rows("SELECT due_at > now() + interval '5 seconds' FROM comity.comment") == [(True,)]
+        world.execute("UPDATE comity.claim SET until = now() + interval '1 second'")
+        assert claims.renew(connection, lease) is True
+        assert claims.renew(connection, new_id()) is False
+    assert world.rows("SELECT until > now() + interval '5 seconds' FROM comity.claim") == [(True,)]
 
 
 def test_the_verdict_follows_the_sites_own_policy(world: World) -> None:
@@ -183,11 +186,11 @@ def test_a_comment_given_back_is_found_behind_a_backlog(world: World) -> None:
     lease = new_id()
     with world.judge.database.connection() as connection:
         claimed = claims.claim(connection, "p", lease, 1)
-        claims.release(connection, claimed, lease, blame=True)
+        claims.release(connection, lease, blame=True)
         _due_now(world)
         for _ in range(3):
             world.submit()
         again = claims.claim_retry(connection, "p", new_id(), backlog=True)
         assert again is not None
         assert (again.id, again.attempts) == (claimed[0].id, 2)
-        assert claims.renew(connection, claims.RELEASED) == 0
+        assert claims.renew(connection, claims.RELEASED) is False

@@ -47,7 +47,7 @@ def test_a_backup_says_what_it_holds_and_what_not(at_world: Terminal, file: Path
     again = at_world.done("backup", file.with_name("second.backup"))
     assert "Keys are not in it: keep COMITY_SECRET_KEY, COMITY_INDEX_KEY and the contact keys too" in again.out
     data = at_world.done("backup", file.with_name("third.backup"), "--json").data
-    assert (data["rows"]["contacts.contact"], data["schema"]) == (2, "0003")
+    assert (data["rows"]["contacts.contact"], data["schema"]) == (2, "0004")
 
 
 def test_a_backup_overwrites_nothing(at_world: Terminal, file: Path) -> None:
