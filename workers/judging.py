@@ -6,8 +6,8 @@ No transaction is open while text is classified. Whatever goes wrong, a comment 
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -42,6 +42,7 @@ class Judge:
     model: Model | None
     batch: int
     kind: str = "worker"
+    seconds: float = 1.0  # for which a pass goes on claiming
     process: str = field(init=False)
     _rulebook: Rulebook = field(default_factory=Rulebook, init=False)
 
@@ -49,15 +50,32 @@ class Judge:
         self.process = f"{self.kind}:{socket.gethostname()}:{os.getpid()}"
 
     def pass_once(self) -> bool:
-        """Judge a batch of new comments, then one that failed before; True when there may be more to do.
+        """Judge new comments, batch after batch for about a second, and with each one that failed before.
 
-        Beside a full batch another one is judged: while one waits for the database, the other is read.
+        Beside a full batch others are judged: while one waits for the database, the other is read. True when there may
+        be more to do.
         """
-        full = self._full(self._pass(self._fresh, self._fresh))
-        again = self._pass(
+        until = time.monotonic() + self.seconds
+        with _Beside(lambda: self._batches(until)) as beside:
+            return self._batches(until, beside.start)
+
+    def _batches(self, until: float, full_one: Callable[[], None] | None = None) -> bool:
+        """Judge batches until nothing is left or the time is up; whether there may be more.
+
+        full_one: called once a full batch is claimed; who gives it also has those judged that failed before.
+        """
+        while True:
+            full = self._full(self._pass(self._fresh, full_one))
+            again = self._again(full) if full_one is not None else ()
+            if not full and not again:
+                return False
+            if time.monotonic() >= until:
+                return True
+
+    def _again(self, full: bool) -> Sequence[Claimed]:
+        return self._pass(
             lambda connection, lease: _listed(claims.claim_retry(connection, self.process, lease, backlog=full))
         )
-        return full or bool(again)
 
     def _full(self, claimed: Sequence[Claimed]) -> bool:
         """Whether the batch ended at its bound of comments or bytes, so that more may be due."""
@@ -67,16 +85,17 @@ class Judge:
     def _fresh(self, connection: Connection, lease: UUID) -> Sequence[Claimed]:
         return claims.claim(connection, self.process, lease, self.batch)
 
-    def _pass(self, claim: Claim, beside: Claim | None = None) -> Sequence[Claimed]:
-        """Claim, and judge what was claimed. beside: what is claimed and judged at the same time if that is much."""
+    def _pass(self, claim: Claim, full_one: Callable[[], None] | None = None) -> Sequence[Claimed]:
+        """Claim, and judge what was claimed. full_one: called in between when that is a full batch."""
         lease = new_id()
         with self.database.connection() as connection:
             claimed = claim(connection, lease)
         if not claimed:
             return claimed
         failpoints.hit("claimed")
-        more = beside if beside is not None and self._full(claimed) else None
-        with _heartbeat(self.database, lease), _beside(None if more is None else lambda: self._pass(more)):
+        if full_one is not None and self._full(claimed):
+            full_one()
+        with _heartbeat(self.database, lease):
             try:
                 self._judge(claimed, lease)
             except Exception as error:
@@ -171,22 +190,27 @@ def _tally(decided: Sequence[comments.Decided]) -> dict[str, int]:
     return tally
 
 
-@contextmanager
-def _beside(work: Callable[[], object] | None) -> Iterator[None]:
-    """Do `work` in a thread while the block runs.
+class _Beside:
+    """Work done in a thread of its own from `start` on, at most once.
 
     The block's end waits for it, whatever is raised meanwhile: work that hangs must hold up its task, so that the
-    task's time limit ends the process, and with it the heartbeat that would keep the lease for ever.
+    task's time limit ends the process, and with it the heartbeat that would keep the claim for ever.
     """
-    if work is None:
-        yield
-        return
-    helper = threading.Thread(target=_logged, args=(work,), name="beside", daemon=True)
-    helper.start()
-    try:
-        yield
-    finally:
-        helper.join()
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._thread = threading.Thread(target=_logged, args=(work,), name="beside", daemon=True)
+
+    def start(self) -> None:
+        """Begin, unless it has begun."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def __enter__(self) -> "_Beside":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread.ident is not None:
+            self._thread.join()
 
 
 def _logged(work: Callable[[], object]) -> None:

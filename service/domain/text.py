@@ -159,12 +159,23 @@ for _scheme in ("ftp:", "mailto:", "//"):
 _RUN = re.compile(r"\S+")
 #: Longer than any URL we take: not looked through for links, which takes a time that grows with the square.
 _LONG = 2048
-#: A dot inside a word, or what stands before a host: no link is without one of them. Begins with what is rare.
-_LINKLIKE = re.compile(r"[.\u3002\uff0e\uff61/](?:(?<=[^\s.][.\u3002\uff0e\uff61])[^\s.]|(?<=/)/)")
+#: A dot inside a word. It begins with the dot, which is looked for faster than what may stand before it.
+_DOT_INSIDE = re.compile(r"[.\u3002\uff0e\uff61](?<=[^\s.].)(?=[^\s.])")
+
+
+def linklike(text: str) -> bool:
+    """Whether `text` has a dot inside a word, or what stands before a host: no link is without one of them."""
+    if "//" in text:
+        return True
+    if text.isascii() and text.count(".") == text.count(". ") + text.endswith("."):
+        return False  # as most texts: each dot ends a word
+    return _DOT_INSIDE.search(text) is not None
 
 
 def parts(text: str) -> list[Part]:
     """`text` cut into plain and linked parts; joined they are `text` again."""
+    if not linklike(text):
+        return [Part(text)] if text else []
     cut: list[Part] = []
     at = 0
     for begin, end, href in _found(text):
@@ -182,10 +193,10 @@ def _found(text: str) -> Iterator[tuple[int, int, str]]:
 
     What stands between two spaces is looked through only if it may hold one, for looking takes long.
     """
-    if not _LINKLIKE.search(text):
+    if not linklike(text):
         return
     for run in _RUN.finditer(text):
-        if len(run[0]) > _LONG or not _LINKLIKE.search(run[0]):
+        if len(run[0]) > _LONG or not linklike(run[0]):
             continue
         for match in _linkify.match(run[0]) or []:
             if match.url.lower().startswith(("http://", "https://")):
