@@ -29,8 +29,8 @@ _BOUNDS = """
   psycopg's cursors and pool, which are Python above their part in C, take their share.
 * **2** Half of it is the worker's CPU (the text brought into its plain form, features, language, sketch), half is
   PostgreSQL's: one half of that for near repeats (six bands and a sketch are written and looked up for each comment),
-  the other for the comment's row, which is written once, the decision, the event, and all their indexes. Two batches run
-  side by side, so that on two idle cores the slower half counts, and on busy ones their sum.
+  the other for the comment's row, which is written once, the decision, the event, and all their indexes. Two batches
+  run side by side, so that on two idle cores the slower half counts, and on busy ones their sum.
 * **3a, 3b** The event loop and the server; the application is not asked. One query a process and quarter of a second
   confirms all threads that are read.
 * **3c** Flask, two queries, and fifty comments written out, each about 20 microseconds.
