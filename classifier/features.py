@@ -157,10 +157,23 @@ def _chunk_keys(texts: Sequence[Normalised]) -> NDArray[np.int32]:
     keys = [text_of[begins] | slots for begins, _, slots in _places(buffer, text_of)]
     flags = [at << BITS | FLAG_SLOTS[flag] for at, text in enumerate(texts) for flag in text.flags]
     keys.append(np.array(flags, dtype=np.int32))
-    merged = np.sort(np.concatenate(keys))
+    merged = _sorted(keys, len(texts))
     fresh = np.ones(len(merged), dtype=bool)
     np.not_equal(merged[1:], merged[:-1], out=fresh[1:])
     return merged[fresh]
+
+
+def _sorted(keys: Sequence[NDArray[np.int32]], texts: int) -> NDArray[np.int32]:
+    """All keys sorted. In each of `keys` those of one text stand together, in the order of texts.
+
+    Texts are sorted two at a time: twenty short sorts take half as long as a long one.
+    """
+    edges = np.arange(2, texts, 2, dtype=np.int32) << BITS
+    cuts = [[0, *np.searchsorted(part, edges).tolist(), len(part)] for part in keys]
+    return np.concatenate([
+        np.sort(np.concatenate([part[cut[at] : cut[at + 1]] for part, cut in zip(keys, cuts, strict=True)]))
+        for at in range(len(edges) + 1)
+    ])  # fmt: skip
 
 
 def chunks(texts: Sequence[Normalised]) -> Iterator[Sequence[Normalised]]:

@@ -76,15 +76,15 @@ def sketches_of(
         if rule is None or rule.similarity >= 1 or len(comment.body) < rule.length:
             continue
         if made := sketched(site_id, comment.body, read.get(comment.id)):
-            found.append(Sketched(comment.id, *made, rule.hours))
+            found.append(Sketched(comment.id, *made, rule.hours, rule.similarity))
     return found
 
 
 def facts(
     comment: Written, policy: Policy, scores: Mapping[str, float | None] | None, language: str,
-    around: Surroundings, likeness: float, read: str | None = None,
+    around: Surroundings, likeness: float, read: str | None = None, *, held: bool = False, exhausted: bool = False,
 ) -> Facts:  # fmt: skip
-    """The facts of a comment, as far as its policy asks for them. read: as in `texts`."""
+    """The facts of a comment, as far as its policy asks for them. read: as in `texts`. The rest: as in `Facts`."""
     matches = policy.asks(Match)
     return Facts(
         scores=scores,
@@ -100,6 +100,8 @@ def facts(
         domain_class=around.domain_class,
         first=around.first,
         lot=lot(comment.id),
+        held=held,
+        exhausted=exhausted,
         texts=texts(comment.name, comment.body, comment.website, read) if matches else {},
     )
 

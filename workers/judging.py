@@ -6,9 +6,10 @@ No transaction is open while text is classified. Whatever goes wrong, a comment 
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,10 @@ from service.store.database import Busy, Connection, Database, Unavailable
 
 _log = log.get(__name__)
 Claim = Callable[[Connection, UUID], Sequence[Claimed]]
-_RENEW_EVERY = 2.0  # seconds; a lease lasts 6
+_Scored = tuple[Mapping[str, float | None] | None, str]  # the model's answer on one comment: scores by label, language
+_UNSCORED: _Scored = (None, "unknown")
+_BY_LABEL = attrgetter(*LABELS)
+_RENEW_EVERY = 2.0  # seconds; a claim lasts 6
 
 
 @dataclass(slots=True)
@@ -38,6 +42,7 @@ class Judge:
     model: Model | None
     batch: int
     kind: str = "worker"
+    seconds: float = 1.0  # for which a pass goes on claiming
     process: str = field(init=False)
     _rulebook: Rulebook = field(default_factory=Rulebook, init=False)
 
@@ -45,15 +50,32 @@ class Judge:
         self.process = f"{self.kind}:{socket.gethostname()}:{os.getpid()}"
 
     def pass_once(self) -> bool:
-        """Judge a batch of new comments, then one that failed before; True when there may be more to do.
+        """Judge new comments, batch after batch for about a second, and with each one that failed before.
 
-        Beside a full batch another one is judged: while one waits for the database, the other is read.
+        Beside a full batch others are judged: while one waits for the database, the other is read. True when there may
+        be more to do.
         """
-        full = self._full(self._pass(self._fresh, self._fresh))
-        again = self._pass(
+        until = time.monotonic() + self.seconds
+        with _Beside(lambda: self._batches(until)) as beside:
+            return self._batches(until, beside.start)
+
+    def _batches(self, until: float, full_one: Callable[[], None] | None = None) -> bool:
+        """Judge batches until nothing is left or the time is up; whether there may be more.
+
+        full_one: called once a full batch is claimed; who gives it also has those judged that failed before.
+        """
+        while True:
+            full = self._full(self._pass(self._fresh, full_one))
+            again = self._again(full) if full_one is not None else ()
+            if not full and not again:
+                return False
+            if time.monotonic() >= until:
+                return True
+
+    def _again(self, full: bool) -> Sequence[Claimed]:
+        return self._pass(
             lambda connection, lease: _listed(claims.claim_retry(connection, self.process, lease, backlog=full))
         )
-        return full or bool(again)
 
     def _full(self, claimed: Sequence[Claimed]) -> bool:
         """Whether the batch ended at its bound of comments or bytes, so that more may be due."""
@@ -63,26 +85,27 @@ class Judge:
     def _fresh(self, connection: Connection, lease: UUID) -> Sequence[Claimed]:
         return claims.claim(connection, self.process, lease, self.batch)
 
-    def _pass(self, claim: Claim, beside: Claim | None = None) -> Sequence[Claimed]:
-        """Claim, and judge what was claimed. beside: what is claimed and judged at the same time if that is much."""
+    def _pass(self, claim: Claim, full_one: Callable[[], None] | None = None) -> Sequence[Claimed]:
+        """Claim, and judge what was claimed. full_one: called in between when that is a full batch."""
         lease = new_id()
         with self.database.connection() as connection:
             claimed = claim(connection, lease)
         if not claimed:
             return claimed
         failpoints.hit("claimed")
-        more = beside if beside is not None and self._full(claimed) else None
-        with _heartbeat(self.database, lease), _beside(None if more is None else lambda: self._pass(more)):
+        if full_one is not None and self._full(claimed):
+            full_one()
+        with _heartbeat(self.database, lease):
             try:
-                self._judge(claimed)
+                self._judge(claimed, lease)
             except Exception as error:
                 blame = not isinstance(error, Busy | Unavailable)
                 _log.warning("batch_failed", comments=len(claimed), attempts=claimed[0].attempts, exc_info=True)
                 with self.database.connection() as connection:
-                    claims.release(connection, claimed, lease, blame=blame)
+                    claims.release(connection, lease, blame=blame)
         return claimed
 
-    def _judge(self, claimed: Sequence[Claimed]) -> None:
+    def _judge(self, claimed: Sequence[Claimed], lease: UUID) -> None:
         with self.database.connection() as connection:
             policy = self._rulebook.of(connection, list({comment.site_id for comment in claimed}))
         read = _read(claimed)
@@ -99,35 +122,32 @@ class Judge:
             alike = sketches.likeness(connection, likely)
         rulings = []
         for comment in claimed:
-            own = policy[comment.site_id]
-            form = read.get(comment.id)
-            facts = _facts(comment, own, scored.get(comment.id), around[comment.id], alike.get(comment.id, 0.0), form)
+            own, form = policy[comment.site_id], read.get(comment.id)
+            scores, language = scored.get(comment.id, _UNSCORED)
+            facts = evidence.facts(
+                comment, own, scores, language, around[comment.id], alike.get(comment.id, 0.0),
+                "" if form is None else form.text,
+                held=comment.state is State.FLAGGED, exhausted=comment.attempts > claims.MAX_ATTEMPTS,
+            )  # fmt: skip
             rulings.append(_ruling(comment, judge(facts, own), facts, own, self.model))
         failpoints.hit("judged")
         with self.database.transaction() as connection:
             decided = comments.decide(connection, rulings)
+            claims.end(connection, lease)
             failpoints.hit("deciding")
         failpoints.hit("decided")
         _log.info("decided", claimed=len(claimed), decided=len(decided), states=_tally(decided))
 
-    def _score(self, fit: Sequence[Claimed], read: Mapping[UUID, Normalised]) -> Mapping[UUID, "Scored"]:
+    def _score(self, fit: Sequence[Claimed], read: Mapping[UUID, Normalised]) -> Mapping[UUID, _Scored]:
         """Scores by comment; none without a model."""
         if self.model is None or not fit:
             return {}
         failpoints.hit("scoring", *(comment.body for comment in fit))
         found = self.model.score([comment.body for comment in fit], [read[comment.id] for comment in fit])
         return {
-            comment.id: Scored({label: getattr(scores, label) for label in LABELS}, scores.language)
+            comment.id: (dict(zip(LABELS, _BY_LABEL(scores), strict=True)), scores.language)
             for comment, scores in zip(fit, found, strict=True)
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """The model's answer on one comment."""
-
-    scores: Mapping[str, float | None]
-    language: str
 
 
 def _listed(comment: Claimed | None) -> Sequence[Claimed]:
@@ -144,19 +164,8 @@ def _read(claimed: Sequence[Claimed]) -> dict[UUID, Normalised]:
     return {one.id: normalise(one.body) for one in claimed if one.attempts <= claims.MAX_ATTEMPTS}
 
 
-def _facts(
-    comment: Claimed, policy: Policy, scored: Scored | None, around: Surroundings, likeness: float,
-    read: Normalised | None,
-) -> Facts:  # fmt: skip
-    scores, language = (None, "unknown") if scored is None else (scored.scores, scored.language)
-    return replace(
-        evidence.facts(comment, policy, scores, language, around, likeness, "" if read is None else read.text),
-        held=comment.state is State.FLAGGED,
-        exhausted=comment.attempts > claims.MAX_ATTEMPTS,
-    )
-
-
 def _ruling(comment: Claimed, verdict: Verdict, facts: Facts, policy: Policy, model: Model | None) -> comments.Ruling:
+    scored = facts.scored  # what is no probability is kept nowhere
     return comments.Ruling(
         comment_id=comment.id,
         action=verdict.action,
@@ -167,9 +176,9 @@ def _ruling(comment: Claimed, verdict: Verdict, facts: Facts, policy: Policy, mo
         rule=verdict.rule,
         reason=verdict.reason,
         saw=verdict.as_record(),
-        scores=facts.scores if facts.scored else None,  # what is no probability is kept nowhere
+        scores=facts.scores if scored else None,
         detected=facts.language if facts.scores is not None else None,
-        model=model.version if model is not None and facts.scored else None,
+        model=model.version if model is not None and scored else None,
         policy_version=policy.version,
     )
 
@@ -181,22 +190,27 @@ def _tally(decided: Sequence[comments.Decided]) -> dict[str, int]:
     return tally
 
 
-@contextmanager
-def _beside(work: Callable[[], object] | None) -> Iterator[None]:
-    """Do `work` in a thread while the block runs.
+class _Beside:
+    """Work done in a thread of its own from `start` on, at most once.
 
     The block's end waits for it, whatever is raised meanwhile: work that hangs must hold up its task, so that the
-    task's time limit ends the process, and with it the heartbeat that would keep the lease for ever.
+    task's time limit ends the process, and with it the heartbeat that would keep the claim for ever.
     """
-    if work is None:
-        yield
-        return
-    helper = threading.Thread(target=_logged, args=(work,), name="beside", daemon=True)
-    helper.start()
-    try:
-        yield
-    finally:
-        helper.join()
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._thread = threading.Thread(target=_logged, args=(work,), name="beside", daemon=True)
+
+    def start(self) -> None:
+        """Begin, unless it has begun."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def __enter__(self) -> "_Beside":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread.ident is not None:
+            self._thread.join()
 
 
 def _logged(work: Callable[[], object]) -> None:

@@ -31,7 +31,7 @@ class Facts:
     no probability (NaN, for one) counts as failed.
     links: links in the body. hosts: hosts that body and website link to, broken dots mended.
     repeats: earlier comments of the site with the same text within the policy's window.
-    likeness: the highest similarity (0..1) to an earlier comment of that window.
+    likeness: the highest similarity (0..1) to an earlier comment of that window; 0 below what the policy asks for.
     length: characters of the body. verified: the website vouches for the author.
     domain_class: of the address: "free", "disposable", "own"; None where it is not known.
     first: the author has nothing published on this site. lot: a number in 0..1 that is the comment's own.
@@ -60,4 +60,9 @@ class Facts:
     @property
     def scored(self) -> bool:
         """Whether the model gave scores, and nothing but probabilities."""
-        return self.scores is not None and all(0 <= score <= 1 for score in self.scores.values() if score is not None)
+        if self.scores is None:
+            return False
+        for score in self.scores.values():  # noqa: SIM110 - asked several times of every comment
+            if score is not None and not 0 <= score <= 1:
+                return False
+        return True

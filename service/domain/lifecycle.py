@@ -6,6 +6,7 @@ This table is the only place that knows which move exists. `advance` answers wha
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 
 class State(StrEnum):
@@ -65,6 +66,7 @@ _SUBMITTERS = frozenset({Actor.AUTHOR, Actor.WEBSITE})
 _ERASERS = frozenset({Actor.AUTHOR, Actor.OPERATOR})
 
 
+@cache
 def advance(state: State, action: Action, actor: Actor) -> Move:
     """The move that `action` by `actor` makes from `state`.
 

@@ -1,7 +1,6 @@
 """A site's policy and its verdict: rules in order, the first that fires wins and says what it saw."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from service.domain.facts import Facts
 from service.domain.lifecycle import Action
@@ -41,18 +40,24 @@ class Policy:
 
     rules: tuple[Rule, ...] = DEFAULT_RULES
     version: int = 0
+    #: Those that are live or in shadow, in order: found once, and asked of every comment.
+    asked: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        asked = tuple(rule for rule in self.rules if rule.status is not Status.DRAFT)
+        object.__setattr__(self, "asked", asked)
 
     @property
     def repeats(self) -> Repeats | None:
         """The rule that wants to know of repeats, if one is asked."""
-        return next((rule for rule in self._asked() if isinstance(rule, Repeats)), None)
+        for rule in self.asked:
+            if isinstance(rule, Repeats):
+                return rule
+        return None
 
     def asks(self, kind: type[Rule]) -> bool:
         """Whether a rule of this kind is asked, live or in shadow."""
-        return any(isinstance(rule, kind) for rule in self._asked())
-
-    def _asked(self) -> Iterator[Rule]:
-        return (rule for rule in self.rules if rule.status is not Status.DRAFT)
+        return kind in map(type, self.asked)
 
 
 def judge(facts: Facts, policy: Policy) -> Verdict:
@@ -76,9 +81,7 @@ def _guard(facts: Facts) -> Verdict | None:
 
 
 def _first(facts: Facts, policy: Policy, shadow: list[Verdict]) -> Verdict | None:
-    for rule in policy.rules:
-        if rule.status is Status.DRAFT:
-            continue
+    for rule in policy.asked:
         verdict = rule.see(facts)
         if verdict is None:
             continue

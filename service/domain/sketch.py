@@ -7,8 +7,8 @@ sketches then tell how similar two texts are.
 """
 
 import hashlib
-from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +44,10 @@ def bands(site: bytes, made: bytes) -> list[int]:
     ]  # fmt: skip
 
 
-def likeness(made: bytes, others: Sequence[bytes]) -> NDArray[np.float64]:
-    """The estimated similarity (Jaccard, 0..1) of a sketch to each of `others`."""
-    if not others:
-        return np.zeros(0)
-    table = np.frombuffer(b"".join(others), ">u2").reshape(len(others), HASHES)
-    return np.asarray((table == np.frombuffer(made, ">u2")).mean(axis=1), np.float64)
+def likeness(made: bytes, nth: NDArray[np.integer[Any]], others: bytes) -> NDArray[np.float64]:
+    """The estimated similarities (Jaccard, 0..1) of other sketches, each to the `nth` (from 0) of those `made`.
+
+    Both are sketches one behind the other.
+    """
+    ours, theirs = (np.frombuffer(each, ">u2").reshape(-1, HASHES) for each in (made, others))
+    return np.asarray(np.count_nonzero(ours[nth] == theirs, axis=1) / HASHES, np.float64)

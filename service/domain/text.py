@@ -195,6 +195,8 @@ def _found(text: str) -> Iterator[tuple[int, int, str]]:
 
     What stands between two spaces is looked through only if it may hold one, for looking takes long.
     """
+    if not linklike(text):
+        return
     for run in _RUN.finditer(text):
         if len(run[0]) > _LONG or not linklike(run[0]):
             continue

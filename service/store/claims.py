@@ -1,6 +1,6 @@
-"""Claiming comments that wait for a verdict. The row is the queue entry; a lease keeps two workers apart."""
+"""Claiming comments that wait for a verdict. The row is the queue entry; a claim keeps two workers apart for a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ BATCH_BYTES = 400_000  # bodies of one batch together; keeps a batch under a sec
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A comment that this process may judge until its lease ends. attempts: claims so far, this one included."""
+    """A comment that this process may judge until its claim ends. attempts: claims so far, this one included."""
 
     id: UUID
     site_id: UUID
@@ -35,82 +35,71 @@ class Claimed:
 
 
 _COLUMNS = (
-    "c.id, c.site_id, c.thread_id, c.state, c.version, c.content_version, c.attempts, c.name, c.body, c.website, "
-    "c.author_verified, c.created_at"
+    "c.id, c.site_id, c.thread_id, c.state, c.version, c.content_version, c.attempts + 1 AS attempts, c.name, c.body, "
+    "c.website, c.author_verified, c.created_at"
 )
-
-#: A claim is committed without waiting for the disk: one that a crash of the database undoes was only a claim.
 _CLAIM = f"""
-WITH calm AS MATERIALIZED (
-    SELECT set_config('synchronous_commit', 'off', true)
-), picked AS MATERIALIZED (
-    SELECT id, octet_length(body) AS size, due_at FROM comity.comment
-    WHERE due_at <= now() AND {{which}} AND EXISTS (SELECT FROM calm)
-    ORDER BY due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
-), fitting AS (
-    SELECT id, sum(size) OVER (ORDER BY due_at, id) - size AS before FROM picked
-), beat AS (
-    INSERT INTO comity.pulse AS p (process, claimed_at) SELECT %(process)s, now() WHERE EXISTS (SELECT FROM picked)
-    ON CONFLICT (process) DO UPDATE SET claimed_at = now()
-)
-UPDATE comity.comment c
-SET attempts = c.attempts + 1, lease = %(lease)s, due_at = now() + make_interval(secs => {LEASE_SECONDS})
-FROM fitting WHERE c.id = fitting.id AND fitting.before < {BATCH_BYTES}
-RETURNING {_COLUMNS}
+SELECT {_COLUMNS} FROM comity.claim_due(%s, %s, %s, %s, {BATCH_BYTES}, make_interval(secs => {LEASE_SECONDS})) AS c
 """
 
 
 def claim(connection: Connection, process: str, lease: UUID, limit: int) -> list[Claimed]:
-    """Claim up to `limit` comments that nobody tried yet, oldest first. On autocommit: committed on return."""
-    return _claim(connection, "attempts = 0", process, lease, limit)
+    """Claim up to `limit` comments that nobody tried yet, oldest first. On autocommit: committed on return.
 
-
-#: Stands as the lease of a comment that was given back: it holds nothing, but the index of leases finds it.
-RELEASED = UUID(int=0)
-_TRIED = "attempts > 0"
-_TRIED_AND_LEASED = f"{_TRIED} AND id = ANY(ARRAY(SELECT id FROM comity.comment WHERE lease IS NOT NULL))"
+    Claims that ran out are ended before: their comments count as tried once more, and are due.
+    """
+    return _claim(connection, process, lease, "new", limit)
 
 
 def claim_retry(connection: Connection, process: str, lease: UUID, *, backlog: bool = False) -> Claimed | None:
     """Claim one comment whose earlier claim came to nothing; alone, so that it can take no other down with it.
 
-    backlog: many new comments are due. It is then looked for by its lease, not through all that wait before it.
+    backlog: many new comments are due. It is then looked for by its mark, not through all that wait before it.
     """
-    which = _TRIED_AND_LEASED if backlog else _TRIED
-    return next(iter(_claim(connection, which, process, lease, 1)), None)
+    return next(iter(_claim(connection, process, lease, "marked" if backlog else "tried", 1)), None)
 
 
-def _claim(connection: Connection, which: str, process: str, lease: UUID, limit: int) -> list[Claimed]:
-    rows = connection.execute(
-        _CLAIM.format(which=which), {"limit": limit, "process": process, "lease": lease}
-    ).fetchall()
+def _claim(connection: Connection, process: str, lease: UUID, which: str, limit: int) -> list[Claimed]:
+    rows = connection.execute(_CLAIM, [process, lease, which, limit], binary=True).fetchall()
     return [Claimed(row.id, row.site_id, row.thread_id, State(row.state), *row[4:]) for row in rows]
 
 
-def renew(connection: Connection, lease: UUID) -> int:
-    """Lengthen a lease; returns how many comments it still holds.
+def renew(connection: Connection, lease: UUID) -> bool:
+    """Lengthen a claim; False when it ended.
 
-    Rows that the batch's own decision holds right now are passed over: waiting for them could end in a deadlock.
+    One that its own decision holds right now is passed over: it is over in a moment.
     """
-    return connection.execute(
-        f"UPDATE comity.comment SET due_at = now() + make_interval(secs => {LEASE_SECONDS}) WHERE id IN ("
-        "SELECT id FROM comity.comment WHERE lease = %s AND due_at IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED)",
+    renewed = connection.execute(
+        f"UPDATE comity.claim SET until = clock_timestamp() + make_interval(secs => {LEASE_SECONDS}) "
+        "WHERE lease = (SELECT lease FROM comity.claim WHERE lease = %s FOR UPDATE SKIP LOCKED)",
         [lease],
-    ).rowcount
+    )
+    return renewed.rowcount == 1
 
 
-def release(connection: Connection, claimed: Sequence[Claimed], lease: UUID, *, blame: bool) -> None:
-    """Give back comments that were not decided.
+def end(connection: Connection, lease: UUID) -> None:
+    """End a claim whose comments were decided. Runs inside the transaction that decides them."""
+    connection.execute("DELETE FROM comity.claim WHERE lease = %s", [lease])
+
+
+#: Stands as the lease of a comment that was given back: it holds nothing, but the index of leases finds it.
+RELEASED = UUID(int=0)
+
+
+def release(connection: Connection, lease: UUID, *, blame: bool) -> None:
+    """End a claim and give back those of its comments that were not decided.
 
     blame: the attempt itself failed, so it counts, and the next one waits longer each time, 5 s at most. Otherwise
     something around it did (a lock, the database), and they are due again at once.
     """
     connection.execute(
-        "UPDATE comity.comment SET lease = %s, attempts = attempts - %s, "
-        "due_at = now() + make_interval(secs => CASE WHEN %s THEN least(5.0, 0.1 * power(2, attempts)) ELSE 0.05 END) "
-        "WHERE id IN (SELECT id FROM comity.comment WHERE id = ANY(%s) AND lease = %s AND due_at IS NOT NULL "
-        "ORDER BY id FOR NO KEY UPDATE)",
-        [RELEASED, 0 if blame else 1, blame, [comment.id for comment in claimed], lease],
+        "WITH gone AS (DELETE FROM comity.claim WHERE lease = %s RETURNING comments), undecided AS MATERIALIZED ("
+        "SELECT c.id FROM comity.comment c WHERE c.id = ANY(ARRAY(SELECT unnest(comments) FROM gone)) "
+        "AND c.due_at IS NOT NULL ORDER BY c.id FOR NO KEY UPDATE) "
+        "UPDATE comity.comment c SET lease = %s, attempts = c.attempts + %s, due_at = now() + make_interval(secs => "
+        "CASE WHEN %s THEN least(5.0, 0.1 * power(2, c.attempts + 1)) ELSE 0.05 END) "
+        "FROM undecided u WHERE c.id = u.id",
+        [lease, RELEASED, 1 if blame else 0, blame],
     )
 
 
@@ -135,10 +124,10 @@ SELECT c.id, t.closed_at IS NOT NULL AS closed, (
         LIMIT 100
     ) AS earlier
 ) AS repeats, f.domain_class, coalesce(f.first, true) AS first, f.ban_id, f.ban_what, f.ban_reason
-FROM unnest(%s::uuid[], %s::int[]) AS w (id, hours)
+FROM unnest(%(ids)s::uuid[], %(hours)s::int[]) AS w (id, hours)
 JOIN comity.comment c ON c.id = w.id
 JOIN comity.thread t ON t.id = c.thread_id
-LEFT JOIN contacts.facts(%s::uuid[], %s) f ON f.comment_id = c.id
+LEFT JOIN contacts.facts(%(ids)s::uuid[], %(first)s) f ON f.comment_id = c.id
 """
 
 
@@ -147,8 +136,8 @@ def gather(connection: Connection, hours: Mapping[UUID, int], *, first: bool = F
 
     hours: how far back each one's repeats count. first: whether anybody wants to know who comments for the first time.
     """
-    ids = array(hours)
-    rows = connection.execute(_GATHER, [ids, array(hours.values()), ids, first]).fetchall()
+    asked = {"ids": array("uuid", hours), "hours": array("int4", hours.values()), "first": first}
+    rows = connection.execute(_GATHER, asked, binary=True).fetchall()
     return {
         row.id: Surroundings(
             row.closed, row.repeats, row.domain_class, row.first,
@@ -162,8 +151,8 @@ def gather(connection: Connection, hours: Mapping[UUID, int], *, first: bool = F
 class Backlog:
     """The queue at a glance, in seconds.
 
-    due: something is due now. delay: how long the oldest has been due. worker, relay: since a process of that kind
-    last claimed something; infinite when none ever did.
+    due: something is due now that nobody holds. delay: how long the oldest of that has been due. worker, relay: since
+    a process of that kind last claimed something; infinite when none ever did.
     """
 
     due: bool
@@ -176,8 +165,12 @@ def backlog(connection: Connection) -> Backlog:
     """How the queue stands."""
     row: Any = connection.execute(
         """
-        SELECT extract(epoch FROM now() - (SELECT min(due_at) FROM comity.comment WHERE due_at IS NOT NULL))::float8
-                   AS delay,
+        SELECT extract(epoch FROM now() - (
+                   SELECT c.due_at FROM comity.comment c
+                   WHERE c.due_at IS NOT NULL
+                     AND c.id NOT IN (SELECT unnest(h.comments) FROM comity.claim h WHERE h.until >= now())
+                   ORDER BY c.due_at LIMIT 1
+               ))::float8 AS delay,
                extract(epoch FROM now() - max(claimed_at) FILTER (WHERE process LIKE 'worker:%'))::float8 AS worker,
                extract(epoch FROM now() - max(claimed_at) FILTER (WHERE process LIKE 'relay:%'))::float8 AS relay
         FROM comity.pulse

@@ -271,29 +271,34 @@ def decide(connection: Connection, rulings: Sequence[Ruling]) -> list[Decided]:
     moves = {ruling.comment_id: (ruling, advance(ruling.from_state, ruling.action, ruling.actor)) for ruling in rulings}
     if not moves:
         return []
-    columns: dict[str, list[Any]] = {
-        "id": [ruling.comment_id for ruling, _ in moves.values()],
-        "from_state": [str(ruling.from_state) for ruling, _ in moves.values()],
-        "to_state": [str(move.to) for _, move in moves.values()],
-        "version": [ruling.version for ruling, _ in moves.values()],
-        "content_version": [ruling.content_version for ruling, _ in moves.values()],
-        "policy": [ruling.actor is Actor.POLICY for ruling, _ in moves.values()],
-        "reason": [ruling.reason and str(ruling.reason) for ruling, _ in moves.values()],
-        "scored": [ruling.model is not None for ruling, _ in moves.values()],
-        "detected": [ruling.detected for ruling, _ in moves.values()],
-        "model": [ruling.model for ruling, _ in moves.values()],
-    }
-    for label in LABELS:
-        columns[label] = [(ruling.scores or {}).get(label) for ruling, _ in moves.values()]
+    ids = array("uuid", moves)
     with connection.pipeline():
-        connection.execute(_LOCK_COMMENTS, [array(columns["id"])])
-        rows = connection.execute(_MOVE, {name: array(column) for name, column in columns.items()}).fetchall()
+        connection.execute(_LOCK_COMMENTS, [ids])
+        rows = connection.execute(_MOVE, {"id": ids, **_columns(list(moves.values()))}, binary=True).fetchall()
     steps = [
         _Step(row.site_id, row.thread_id, row.root_id, row.seq, row.version, row.old_reason, *moves[row.id])
         for row in rows
     ]
     _record(connection, steps)
     return [Decided(step.ruling.comment_id, step.move.to, step.version, step.seq) for step in steps]
+
+
+def _columns(moves: Sequence[tuple[Ruling, Move]]) -> dict[str, bytes]:
+    """The parameters of `_MOVE`, all but the ids."""
+    wished = [ruling for ruling, _ in moves]
+    scores = [ruling.scores or {} for ruling in wished]
+    return {
+        "from_state": array("text", [ruling.from_state for ruling in wished]),
+        "to_state": array("text", [move.to for _, move in moves]),
+        "version": array("int4", [ruling.version for ruling in wished]),
+        "content_version": array("int4", [ruling.content_version for ruling in wished]),
+        "policy": array("bool", [ruling.actor is Actor.POLICY for ruling in wished]),
+        "reason": array("text", [ruling.reason for ruling in wished]),
+        "scored": array("bool", [ruling.model is not None for ruling in wished]),
+        "detected": array("text", [ruling.detected for ruling in wished]),
+        "model": array("text", [ruling.model for ruling in wished]),
+        **{label: array("float4", [one.get(label) for one in scores]) for label in LABELS},
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,17 +344,27 @@ SELECT * FROM unnest(%s::uuid[], %s::int[], %s::uuid[], %s::text[], %s::text[], 
 
 
 def _write_decisions(connection: Connection, steps: Sequence[_Step]) -> None:
-    rows = [
-        (
-            step.ruling.comment_id, step.seq, step.site_id, str(step.ruling.from_state), str(step.move.to),
-            str(step.ruling.action), str(step.ruling.actor), step.ruling.token_id, step.ruling.rule,
-            step.ruling.reason and str(step.ruling.reason), step.ruling.note, step.ruling.saw,
-            step.ruling.scores, step.ruling.model,
-            step.ruling.policy_version, step.ruling.content_version, step.version,
-        )
-        for step in steps
-    ]  # fmt: skip
-    connection.execute(_DECISIONS, [array(column) for column in zip(*rows, strict=True)])
+    rulings = [step.ruling for step in steps]
+    columns = [
+        array("uuid", [ruling.comment_id for ruling in rulings]),
+        array("int4", [step.seq for step in steps]),
+        array("uuid", [step.site_id for step in steps]),
+        array("text", [ruling.from_state for ruling in rulings]),
+        array("text", [step.move.to for step in steps]),
+        array("text", [ruling.action for ruling in rulings]),
+        array("text", [ruling.actor for ruling in rulings]),
+        array("text", [ruling.token_id for ruling in rulings]),
+        array("text", [ruling.rule for ruling in rulings]),
+        array("text", [ruling.reason for ruling in rulings]),
+        array("text", [ruling.note for ruling in rulings]),
+        array("jsonb", [ruling.saw for ruling in rulings]),
+        array("jsonb", [ruling.scores for ruling in rulings]),
+        array("text", [ruling.model for ruling in rulings]),
+        array("int4", [ruling.policy_version for ruling in rulings]),
+        array("int4", [ruling.content_version for ruling in rulings]),
+        array("int4", [step.version for step in steps]),
+    ]
+    connection.execute(_DECISIONS, columns)
 
 
 def _write_events(connection: Connection, steps: Sequence[_Step]) -> None:
@@ -359,11 +374,11 @@ def _write_events(connection: Connection, steps: Sequence[_Step]) -> None:
             "INSERT INTO comity.outbox (id, site_id, comment_id, seq, event) "
             "SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::int[], %s::text[])",
             [
-                array(new_id() for _ in told),
-                array(step.site_id for step in told),
-                array(step.ruling.comment_id for step in told),
-                array(step.seq for step in told),
-                array(step.move.event for step in told),
+                array("uuid", [new_id() for _ in told]),
+                array("uuid", [step.site_id for step in told]),
+                array("uuid", [step.ruling.comment_id for step in told]),
+                array("int4", [step.seq for step in told]),
+                array("text", [step.move.event for step in told]),
             ],
         )
 
@@ -373,14 +388,15 @@ def _write_counters(connection: Connection, steps: Sequence[_Step]) -> None:
     changes: Counter[tuple[UUID, str, str]] = Counter()
     for step in steps:
         if step.ruling.from_state is not State.PENDING:
-            changes[step.site_id, str(step.ruling.from_state), step.old_reason or ""] -= 1
-        changes[step.site_id, str(step.move.to), str(step.ruling.reason or "")] += 1
+            changes[step.site_id, step.ruling.from_state, step.old_reason or ""] -= 1
+        changes[step.site_id, step.move.to, step.ruling.reason or ""] += 1
     rows = [(*key, n) for key, n in changes.items() if n]
     if rows:
+        sites, states, reasons, numbers = zip(*rows, strict=True)
         connection.execute(
             "INSERT INTO comity.counter_change (site_id, state, reason, n) "
             "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[])",
-            [array(column) for column in zip(*rows, strict=True)],
+            [array("uuid", sites), array("text", states), array("text", reasons), array("int4", numbers)],
         )
 
 
@@ -395,7 +411,7 @@ def _write_trees(connection: Connection, steps: Sequence[_Step]) -> None:
             "SELECT c.id, c.thread_id, c.created_at, u.n FROM unnest(%s::uuid[], %s::int[]) AS u (root_id, n) "
             "JOIN comity.comment c ON c.id = u.root_id ORDER BY c.id "
             "ON CONFLICT (root_id) DO UPDATE SET published = t.published + excluded.published",
-            [array(column) for column in zip(*rows, strict=True)],
+            [array("uuid", [root for root, _ in rows]), array("int4", [n for _, n in rows])],
         )
 
 
@@ -405,11 +421,12 @@ def _write_threads(connection: Connection, steps: Sequence[_Step]) -> None:
         if step.visible:
             changes[step.thread_id] += step.published
     if changes:
-        connection.execute(_LOCK_THREADS, [array(changes)])
+        ids = array("uuid", changes)
+        connection.execute(_LOCK_THREADS, [ids])
         connection.execute(
             "UPDATE comity.thread t SET published = t.published + change.n, version = t.version + 1, "
             "changed_at = now() FROM unnest(%s::uuid[], %s::int[]) AS change (id, n) WHERE t.id = change.id",
-            [array(changes), array(changes.values())],
+            [ids, array("int4", changes.values())],
         )
 
 

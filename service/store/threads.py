@@ -61,7 +61,7 @@ def stamps(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Stamp]:
     rows = connection.execute(
         "SELECT t.id, t.version, s.origins FROM comity.thread t JOIN comity.site s ON s.id = t.site_id "
         "WHERE t.id = ANY(%s::uuid[])",
-        [array(ids)],
+        [array("uuid", ids)],
     ).fetchall()
     return {row.id: Stamp(row.id, row.version, tuple(row.origins)) for row in rows}
 

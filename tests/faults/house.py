@@ -54,7 +54,7 @@ class House:
         with psycopg.connect(self.servers.owner_url, autocommit=True) as connection:
             connection.execute(
                 "TRUNCATE comity.comment, comity.thread, comity.tree, comity.decision, comity.outbox, comity.counter, "
-                "comity.counter_change, comity.idempotency, comity.pulse, comity.presence, comity.sketch, comity.band, contacts.contact"
+                "comity.counter_change, comity.idempotency, comity.pulse, comity.claim, comity.presence, comity.sketch, comity.band, contacts.contact"
             )
         self.servers.broker_command("FLUSHALL")
         self.log.unlink(missing_ok=True)

@@ -77,10 +77,10 @@ def test_a_poisonous_comment_ends_with_a_human(empty: House) -> None:
         if empty.processes["relay_1"].poll() is not None:
             empty.kill("relay_1")
             empty.start("relay_1", "relay", COMITY_FAILPOINTS=f"scoring=kill@{POISON}")
-        # The first lease of the dead runs out by itself; the later ones, a second old, are ended here to save the wait.
+        # The first claim of the dead runs out by itself; the later ones, a second old, are ended here to save the wait.
         empty.execute(
-            "UPDATE comity.comment SET due_at = now() "
-            "WHERE id = %s AND attempts > 1 AND due_at BETWEEN now() AND now() + interval '5 seconds'",
+            "UPDATE comity.claim SET until = now() "
+            "WHERE comments = ARRAY[%s]::uuid[] AND until BETWEEN now() AND now() + interval '5 seconds'",
             bad[0],
         )
         return empty.states(bad) == {"flagged": 1}

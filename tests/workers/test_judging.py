@@ -23,6 +23,7 @@ def _no_failpoints() -> None:
 
 def _due_now(world: World) -> None:
     world.execute("UPDATE comity.comment SET due_at = now() WHERE due_at IS NOT NULL")
+    world.execute("UPDATE comity.claim SET until = now()")
 
 
 def test_a_batch_is_scored_in_one_call(world: World) -> None:
@@ -34,22 +35,48 @@ def test_a_batch_is_scored_in_one_call(world: World) -> None:
     assert world.rows("SELECT count(DISTINCT xmin::text), count(*) FROM comity.decision") == [(1, 20)]
 
 
-def test_a_full_batch_says_that_there_is_more(world: World) -> None:
-    """So the task rings again; a batch that was not full does not."""
-    small = Judge(world.judge.database, world.model, 5)  # type: ignore[arg-type]
-    for _ in range(7):
+def test_a_pass_whose_time_is_up_says_that_there_is_more(world: World) -> None:
+    """So the task rings again; a pass whose last batch was not full does not."""
+    small = Judge(world.judge.database, world.model, 5, seconds=0.0)  # type: ignore[arg-type]
+    for _ in range(12):
         world.submit()
     assert [small.pass_once(), small.pass_once()] == [True, False]
-    assert world.model.batches == [5, 2]
+    assert world.model.batches == [5, 5, 2]
+
+
+def test_a_pass_goes_on_while_there_is_more(world: World) -> None:
+    """Batch after batch, all of it in one pass."""
+    small = Judge(world.judge.database, world.model, 5)  # type: ignore[arg-type]
+    for _ in range(32):
+        world.submit()
+    assert small.pass_once() is False
+    assert (sum(world.model.batches), max(world.model.batches)) == (32, 5)
+    assert world.rows("SELECT count(*) FROM comity.comment WHERE due_at IS NOT NULL") == [(0,)]
+
+
+def test_a_pass_takes_what_failed_before_beside_what_is_new(world: World) -> None:
+    """With every batch of new comments one of those that failed before: no backlog makes them wait for its end."""
+    small = Judge(world.judge.database, world.model, 2)  # type: ignore[arg-type]
+    for _ in range(3):
+        world.submit()
+    lease = new_id()
+    with world.judge.database.connection() as connection:
+        claims.claim(connection, "gone", lease, 10)
+        claims.release(connection, lease, blame=True)
+    _due_now(world)
+    for _ in range(8):
+        world.submit()
+    small.pass_once()
+    assert sorted(world.model.batches) == [1, 1, 1, 2, 2, 2, 2]
+    assert 1 in world.model.batches[:4]
 
 
 def test_large_bodies_make_small_batches(world: World) -> None:
     """A batch holds at most 400,000 bytes of text, so that it ends in under a second."""
     for number in range(30):
         world.submit(body=f"{number} " + "long words " * 1800)
-    assert world.judge.pass_once() is True
-    assert max(world.model.batches) == 21  # the 21st begins below the bound
     world.settle()
+    assert max(world.model.batches) == 21  # the 21st begins below the bound
     assert sum(world.model.batches) == 30
 
 
@@ -134,25 +161,27 @@ def test_four_judges_who_all_hold_the_same_claim_decide_each_comment_once(world:
         with database.connection() as connection:
             taken = claims.claim(connection, judge.process, new_id(), 40)
         assert len(taken) == 40
-        world.execute("UPDATE comity.comment SET due_at = now(), attempts = 0")
+        world.execute("DELETE FROM comity.claim")
         claims_held.append(taken)
     with ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(judge._judge, taken) for judge, taken in zip(judges, claims_held, strict=True)]:
+        for done in [
+            pool.submit(judge._judge, taken, new_id()) for judge, taken in zip(judges, claims_held, strict=True)
+        ]:
             done.result()  # the three that come late pass over in silence
     database.close()
     assert world.rows("SELECT count(*), count(DISTINCT comment_id), max(seq) FROM comity.decision") == [(40, 40, 1)]
 
 
-def test_a_renewed_lease_lasts(world: World) -> None:
-    """The heartbeat moves the end of the lease; rows that were decided are left alone."""
+def test_a_renewed_claim_lasts(world: World) -> None:
+    """The heartbeat moves the end of the claim; one that ended stays ended."""
     world.submit()
     lease = new_id()
     with world.judge.database.connection() as connection:
         claims.claim(connection, "p", lease, 1)
-        world.execute("UPDATE comity.comment SET due_at = now() + interval '1 second'")
-        assert claims.renew(connection, lease) == 1
-        assert claims.renew(connection, new_id()) == 0
-    assert world.rows("SELECT due_at > now() + interval '5 seconds' FROM comity.comment") == [(True,)]
+        world.execute("UPDATE comity.claim SET until = now() + interval '1 second'")
+        assert claims.renew(connection, lease) is True
+        assert claims.renew(connection, new_id()) is False
+    assert world.rows("SELECT until > now() + interval '5 seconds' FROM comity.claim") == [(True,)]
 
 
 def test_the_verdict_follows_the_sites_own_policy(world: World) -> None:
@@ -167,14 +196,14 @@ def test_the_verdict_follows_the_sites_own_policy(world: World) -> None:
 
 
 def test_beside_a_full_batch_another_one_is_judged(world: World) -> None:
-    """Both are decided when the pass ends, and the next one finds nothing."""
-    small = Judge(world.judge.database, world.model, 5)  # type: ignore[arg-type]
+    """Each waits for the other, and both are decided when the pass ends."""
+    meeting = MeetingModel(threading.Barrier(2))
+    small = Judge(world.judge.database, meeting, 5)  # type: ignore[arg-type]
     for _ in range(10):
         world.submit()
-    assert small.pass_once() is True
-    assert world.model.batches == [5, 5]
-    assert world.rows("SELECT count(*) FROM comity.comment WHERE due_at IS NOT NULL") == [(0,)]
     assert small.pass_once() is False
+    assert meeting.batches == [5, 5]
+    assert world.rows("SELECT count(*) FROM comity.comment WHERE due_at IS NOT NULL") == [(0,)]
 
 
 def test_a_comment_given_back_is_found_behind_a_backlog(world: World) -> None:
@@ -183,11 +212,11 @@ def test_a_comment_given_back_is_found_behind_a_backlog(world: World) -> None:
     lease = new_id()
     with world.judge.database.connection() as connection:
         claimed = claims.claim(connection, "p", lease, 1)
-        claims.release(connection, claimed, lease, blame=True)
+        claims.release(connection, lease, blame=True)
         _due_now(world)
         for _ in range(3):
             world.submit()
         again = claims.claim_retry(connection, "p", new_id(), backlog=True)
         assert again is not None
         assert (again.id, again.attempts) == (claimed[0].id, 2)
-        assert claims.renew(connection, claims.RELEASED) == 0
+        assert claims.renew(connection, claims.RELEASED) is False

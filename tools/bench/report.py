@@ -28,8 +28,9 @@ _BOUNDS = """
   does: JSON read strictly, a schema, the address sealed (HPKE) and indexed, three limits, the key of the request, ids.
   psycopg's cursors and pool, which are Python above their part in C, take their share.
 * **2** Half of it is the worker's CPU (the text brought into its plain form, features, language, sketch), half is
-  PostgreSQL's, which writes each comment's row twice, when it is claimed and when it is decided, and every index with
-  it. Two batches run side by side, so that on two idle cores the slower half counts, and on busy ones their sum.
+  PostgreSQL's: one half of that for near repeats (six bands and a sketch are written and looked up for each comment),
+  the other for the comment's row, which is written once, the decision, the event, and all their indexes. Two batches
+  run side by side, so that on two idle cores the slower half counts, and on busy ones their sum.
 * **3a, 3b** The event loop and the server; the application is not asked. One query a process and quarter of a second
   confirms all threads that are read.
 * **3c** One query through psycopg, a third; fifty comments written out, a third, each about two microseconds; the event

@@ -144,9 +144,7 @@ class MeetingModel(WordModel):
         self._gate = threading.Barrier(copies, timeout=20)
 
     def score(self, texts: Sequence[str], read: Sequence[Any] | None = None) -> list[WordScores]:
-        self._world.execute(
-            "UPDATE comity.comment SET due_at = now() - interval '1 minute', attempts = 0 WHERE due_at IS NOT NULL"
-        )
+        self._world.execute("DELETE FROM comity.claim")
         found = super().score(texts)
         self._gate.wait()
         return found

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
-_SQL = Path(__file__).parents[1] / "0004_queue.sql"
+_SQL = Path(__file__).parents[1] / "0005_queue.sql"
 
 
 def upgrade() -> None:
