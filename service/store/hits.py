@@ -12,7 +12,13 @@ def add(connection: Connection, hits: Sequence[tuple[bytes, datetime, int]]) -> 
     with connection.transaction():
         connection.execute("SET LOCAL synchronous_commit = off")
         rows = connection.execute(
-            "SELECT key, window_start, n FROM contacts.add_hits(%s::bytea[], %s::timestamptz[], %s::integer[])",
-            [array(hit[0] for hit in hits), array(hit[1].isoformat() for hit in hits), array(hit[2] for hit in hits)],
+            "SELECT key, window_start, n FROM contacts.add_hits(%s, ("
+            "    SELECT array_agg(to_timestamp(u.start) ORDER BY u.n) FROM unnest(%s) WITH ORDINALITY AS u (start, n)"
+            "), %s)",
+            [
+                array("bytea", [key for key, _, _ in hits]),
+                array("int8", [int(start.timestamp()) for _, start, _ in hits]),
+                array("int4", [n for _, _, n in hits]),
+            ],
         ).fetchall()
     return {(bytes(row.key), row.window_start): row.n for row in rows}
