@@ -1,4 +1,4 @@
-"""An index that answers the queue's filters."""
+"""Indexes that answer for the comments themselves."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
-_SQL = Path(__file__).parents[1] / "0004_queue.sql"
+_SQL = Path(__file__).parents[1] / "0004_indexes.sql"
 
 
 def upgrade() -> None:
-    """Make the index, and drop the one it replaces; each statement for itself, so that nobody has to wait."""
+    """Make them, and drop those that they replace; each statement for itself, so that nobody has to wait."""
     with op.get_context().autocommit_block():
         for statement in _SQL.read_text(encoding="utf-8").strip().split(";\n"):
             op.get_bind().exec_driver_sql(statement.strip())
