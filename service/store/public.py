@@ -53,14 +53,28 @@ class Page:
     truncated: bool = False
 
 
-_SHOWN = f"""
-c.id::text AS id, c.parent_id::text AS parent_id,
-CASE WHEN c.state = 'published' THEN coalesce(c.shown_name, c.name) END AS name,
-CASE WHEN c.state = 'published' THEN coalesce(c.shown_body, c.body) END AS body,
-CASE WHEN c.state <> 'published' THEN NULL WHEN c.shown_body IS NULL THEN c.website ELSE c.shown_website END AS website,
-to_char(c.published_at, '{PUBLISHED_AT}') AS published_at,
-c.edited, c.state <> 'published' AS removed, c.root_id::text AS root_id, c.created_at
-"""
+def _columns(name: str, body: str, website: str, removed: str) -> str:
+    """The fields of `Shown`, of a comment `c`."""
+    return f"""
+        c.id::text AS id, c.parent_id::text AS parent_id, {name} AS name, {body} AS body, {website} AS website,
+        to_char(c.published_at, '{PUBLISHED_AT}') AS published_at, c.edited, {removed} AS removed,
+        c.root_id::text AS root_id, c.created_at
+        """
+
+
+#: A comment as readers see it, in any state; while an edit waits for its verdict, as it was before.
+_SHOWN = _columns(
+    "CASE WHEN c.state = 'published' THEN coalesce(c.shown_name, c.name) END",
+    "CASE WHEN c.state = 'published' THEN coalesce(c.shown_body, c.body) END",
+    "CASE WHEN c.state <> 'published' THEN NULL WHEN c.shown_body IS NULL THEN c.website ELSE c.shown_website END",
+    "c.state <> 'published'",
+)
+#: A published comment that lies whole in the index `comment_short`, which has the same condition.
+_SHORT = (
+    "c.shown_body IS NULL "
+    "AND octet_length(c.name) + octet_length(c.body) + octet_length(coalesce(c.website, '')) <= 600"
+)
+_INDEXED = _columns("c.name", "c.body", "c.website", "false")
 
 
 def flat(
@@ -73,13 +87,20 @@ def flat(
     """A page of published comments in order of arrival, `newest` first or last; None without such a thread."""
     sign, order = ("<", "DESC") if newest else (">", "ASC")
     beyond = f"AND (c.created_at, c.id) {sign} (%(at)s, %(id)s)" if after else ""
+
+    def part(columns: str, condition: str) -> str:
+        return f"""(
+            SELECT {columns} FROM comity.comment c
+            WHERE c.thread_id = t.thread_id::uuid AND c.state = 'published' AND {condition} {beyond}
+            ORDER BY c.created_at {order}, c.id {order} LIMIT %(limit)s
+        )"""
+
     rows = _rows(
         connection,
         thread,
         f"""
-        SELECT {_SHOWN} FROM comity.comment c
-        WHERE c.thread_id = t.thread_id::uuid AND c.state = 'published' {beyond}
-        ORDER BY c.created_at {order}, c.id {order} LIMIT %(limit)s
+        SELECT * FROM ({part(_INDEXED, _SHORT)} UNION ALL {part(_SHOWN, f"NOT ({_SHORT})")}) u
+        ORDER BY u.created_at {order}, {_id("u.id")} {order} LIMIT %(limit)s
         """,
         f"s.created_at {order}, {_id('s.id')} {order}",
         {"limit": limit + 1, **_place(after)},

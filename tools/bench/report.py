@@ -33,11 +33,11 @@ _BOUNDS = """
   run side by side, so that on two idle cores the slower half counts, and on busy ones their sum.
 * **3a, 3b** The event loop and the server; the application is not asked. One query a process and quarter of a second
   confirms all threads that are read.
-* **3c** One query through psycopg, a third; fifty comments written out, a third, each about two microseconds; the event
-  loop, the hand-over to a thread, a line of the log.
-* **4** The rows of a page lie all over the table, and PostgreSQL has 64 MB of memory here: what is read comes from the
-  system's cache, about four microseconds a row. That is the same as ever for a page of comments (4b), but of a request
-  that takes half as long. The queue's filters, texts aside, are answered by its index, and counted to 1,000.
+* **3c** One query through psycopg and fifty comments written out, each about two microseconds; then the event loop, the
+  hand-over to a thread, a line of the log.
+* **4** PostgreSQL has 64 MB of memory here: what is read comes from the system's cache, about four microseconds a page
+  of a table. Short comments of a thread lie side by side in an index (4b), and the queue's filters, texts aside, are
+  answered by theirs and counted to 1,000 (4e); the comments of the queue lie all over the table.
 * **5** Interpreters and libraries of web, worker and relays; PostgreSQL's shared memory.
 
 Measured once at 6,000,000 comments (`python -m tools.bench grow --size 6000000 --turns 7`, 2026-11-24, 10.2 GB): accept

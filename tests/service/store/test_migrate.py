@@ -63,11 +63,14 @@ def test_a_migration_that_fails_leaves_nothing(empty: str) -> None:
         assert connection.execute("SELECT to_regnamespace('comity')").fetchone() == (None,)
 
 
-def test_the_queues_index_is_made_beside_who_writes_and_reads(empty: str) -> None:
+def test_indexes_are_made_beside_who_writes_and_reads(empty: str) -> None:
     """One that is open all the while keeps it from ending, and is itself not kept from writing."""
     migrate.upgrade(empty)
     with psycopg.connect(empty, autocommit=True) as owner:
-        owner.execute("DROP INDEX comity.comment_queue")
+        owner.execute("DROP INDEX comity.comment_queue, comity.comment_short, comity.comment_long")
+        owner.execute(
+            "CREATE INDEX comment_public ON comity.comment (thread_id, created_at, id) WHERE state = 'published'"
+        )
         owner.execute(
             "CREATE INDEX comment_flagged ON comity.comment (site_id, created_at, id) WHERE state = 'flagged'"
         )
@@ -88,9 +91,9 @@ def test_the_queues_index_is_made_beside_who_writes_and_reads(empty: str) -> Non
     with psycopg.connect(empty) as owner:
         left = owner.execute(
             "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-            "WHERE c.relname IN ('comment_queue', 'comment_flagged')"
+            "WHERE c.relname ~ '^comment_(queue|flagged|short|long|public)$' ORDER BY c.relname"
         ).fetchall()
-    assert left == [("comment_queue", True)]
+    assert left == [("comment_long", True), ("comment_queue", True), ("comment_short", True)]
 
 
 def test_a_newer_schema_is_left_as_it_is(empty: str) -> None:

@@ -177,6 +177,30 @@ def test_pages_hold_every_comment_once_and_in_order(shared: World, page: str, vi
     assert len({answer.headers["ETag"] for answer in answers}) == 5
 
 
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+def test_short_and_long_comments_stand_in_one_order(shared: World, page: str, order: str) -> None:
+    """At and beyond the length at which they are kept in another place; and one whose edit waits shows its old text."""
+    thread = {"key": page}
+
+    def words(length: int) -> str:
+        return " ".join(str(uuid4()) for _ in range(17))[:length]
+
+    long = [shared.published(thread=thread, name="N", body=words(599) + more) for more in ("x", "é", "xx")]
+    edited = shared.published(thread=thread, name="N", body="before", website="https://old.example/")
+    short = shared.published(thread=thread, name="N", body=words(599))
+    change = {"body": "after", "website": ""}
+    path = f"/v1/comments/{edited['id']}"
+    assert shared.request("PATCH", path, shared.secret_key, change).status_code == 202
+    shown = [comment for answer in follow(shared, page, order=order, limit=2) for comment in answer.json["comments"]]
+    ids = [one["id"] for one in (*long, edited, short)]
+    assert [comment["id"] for comment in shown] == (ids if order == "oldest" else ids[::-1])
+    [waiting] = [comment for comment in shown if comment["id"] == edited["id"]]
+    assert (waiting["body"], waiting["website"]) == ("before", "https://old.example/")
+    shared.settle()
+    [judged] = [one for one in shared.read(thread_key=page).json["comments"] if one["id"] == edited["id"]]
+    assert (judged["body"], judged["website"]) == ("after", None)
+
+
 def test_a_new_comment_moves_nothing_on_later_pages(shared: World, page: str) -> None:
     """A cursor is a place, not a number: what is published meanwhile is neither doubled nor does it hide another."""
     insert(shared, page, 6)

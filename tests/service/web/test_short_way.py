@@ -88,6 +88,7 @@ def ways(shared: World) -> Ways:
     shared.published(parent_id=reply["id"])
     for number in range(3):
         shared.published(name=f"Reader {number}")
+    shared.published(body="long " * 200)
     gone = shared.published(body="gone")
     shared.published(parent_id=gone["id"], body="stays")
     shared.decide(gone, "reject", reason="spam")
