@@ -5,13 +5,9 @@ from pathlib import Path
 from alembic import op
 
 revision = "0005"
-down_revision = "0005"
+down_revision = "0004"
 
-<<<<<<<< HEAD:service/store/migrations/versions/0005_queue.py
-_SQL = Path(__file__).parents[1] / "0005_queue.sql"
-========
 _SQL = Path(__file__).parents[1] / "0005_indexes.sql"
->>>>>>>> read:service/store/migrations/versions/0005_indexes.py
 
 
 def upgrade() -> None:
