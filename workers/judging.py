@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from classifier import LABELS, Model
+from classifier import LABELS, Context, Model
 from classifier.normalise import Normalised, normalise
 from service import evidence, failpoints, log
 from service.domain.facts import Facts
@@ -143,7 +143,8 @@ class Judge:
         if self.model is None or not fit:
             return {}
         failpoints.hit("scoring", *(comment.body for comment in fit))
-        found = self.model.score([comment.body for comment in fit], [read[comment.id] for comment in fit])
+        beside = [Context(name=comment.name, website=comment.website or "") for comment in fit]
+        found = self.model.score([comment.body for comment in fit], [read[comment.id] for comment in fit], beside)
         return {
             comment.id: (dict(zip(LABELS, _BY_LABEL(scores), strict=True)), scores.language)
             for comment, scores in zip(fit, found, strict=True)
