@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full lint lock replay latency memory fuzz secrets test-alerts test-compose clean
+.PHONY: help run test test-full lint lock replay latency memory bench fuzz secrets test-alerts test-classifier \
+  test-compose card clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,6 +36,13 @@ bench: $(VENV)/run ## Measure beside baselines, ten minutes; writes docs/perform
 
 fuzz: $(VENV)/test ## Send 10,000 requests made from the OpenAPI document
 	@$(BIN)/python -m tests.fuzz --requests 10000
+
+card: $(VENV)/run ## Measure the models on DATA=DIR and write their cards, an hour
+	@test -n "$(DATA)" || { echo "Say which data: make card DATA=DIR"; exit 64; }
+	@$(BIN)/python -m classifier card --data "$(DATA)"
+
+test-classifier: $(VENV)/test ## Score a million random texts, and hold speed and size to their limits
+	@$(BIN)/python -m pytest -s tests/classifier/proof.py
 
 test-full: $(VENV)/test ## Run the faults of `make run` at full length (20 times each)
 	@COMITY_TEST_FULL=1 $(BIN)/python -m pytest tests/faults tests/service/test_embedded.py tests/service/test_supervisor.py

@@ -8,8 +8,9 @@ Scoring needs numpy (and fasttext for the language); scikit-learn is for trainin
 """
 
 from classifier.artifact import ModelError
+from classifier.context import Context
 from classifier.explain import Explanation
 from classifier.model import Model, load
 from classifier.scores import LABELS, Scores
 
-__all__ = ["LABELS", "Explanation", "Model", "ModelError", "Scores", "load"]
+__all__ = ["LABELS", "Context", "Explanation", "Model", "ModelError", "Scores", "load"]

@@ -94,10 +94,24 @@ _HOST_END = re.compile(r"[/?#:]")
 _HOST_WORD = re.compile(r"[a-z]{2,}")
 
 
+_CHEAP_ENDING = re.compile(
+    r"\.(?:xyz|top|shop|online|site|store|club|live|vip|win|bet|loan|casino|click|link|icu|buzz|pw|work|best|bid|date|"
+    r"download|faith|men|party|racing|review|science|stream|trade|tk|ml|ga|cf|gq|su)$"
+)
+_SHORTENER = re.compile(
+    r"^(?:bit\.ly|tinyurl\.com|goo\.gl|t\.co|ow\.ly|is\.gd|buff\.ly|cutt\.ly|rb\.gy|shorturl\.at|rebrand\.ly)$"
+)
+
+
+def host_flag(host: str) -> str | None:
+    """A flag for a host that costs next to nothing ("xcheap") or hides another ("xshort"); None for others."""
+    return "xcheap" if _CHEAP_ENDING.search(host) else "xshort" if _SHORTENER.match(host) else None
+
+
 def _keep_host(match: re.Match[str]) -> tuple[str, str | None]:
-    host = match["host"] or _HOST_END.split(match["rest"], maxsplit=1)[0]
-    words = [word for word in _HOST_WORD.findall(host[:253]) if word != "www"]
-    return " ".join(["", "<url>", *words, ""]), None
+    host = (match["host"] or _HOST_END.split(match["rest"], maxsplit=1)[0])[:253]
+    words = [word for word in _HOST_WORD.findall(host) if word != "www"]
+    return " ".join(["", "<url>", *words, ""]), host_flag(host.removeprefix("www.").rstrip(".,;!)"))
 
 
 _MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4}")

@@ -16,6 +16,7 @@ before memory is taken for it. There is no pickle and nothing a file could execu
 import json
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from classifier.features import BITS, ORDERS, SLOTS
 from classifier.scores import LABELS
 
-FORMAT = 1
+FORMAT = 2
 COLUMNS = len(LABELS) + 1
 """One column of weights per label, and the squared inverse document frequency."""
 
@@ -36,8 +37,8 @@ _MAGIC = b"COMITYCL"
 _PREFIX = struct.Struct("<8sII")
 _MAX_HEADER = 1 << 16
 _MAX_FIXED = 1 << 52
-_FIELDS = {"release": str, "labels": list, "bits": int, "orders": list, "languages": list,
-           "gain": list, "bias": list, "training": dict}  # fmt: skip
+_FIELDS = {"release": str, "labels": list, "measured": list, "bits": int, "orders": list, "languages": list,
+           "gain": list, "bias": list, "context": dict, "training": dict}  # fmt: skip
 
 
 class ModelError(Exception):
@@ -51,24 +52,33 @@ class ModelError(Exception):
 class Header:
     """What a model says about itself.
 
-    `gain` and `bias` have one integer per label, in units of 2**-32 log-odds (see `model`).
-    `training` records data hashes, counts, settings and calibration; nothing reads it to score.
+    `languages`: ISO 639 codes it reads. `measured`: the labels it has an opinion on; the others are null.
+    `gain` and `bias` have one integer per label, in units of 2**-32 log-odds (see `model`). `context`: units of
+    log-odds of spam by named feature (see `context`). `training` records data hashes, counts, settings and
+    calibration; nothing reads it to score.
     """
 
     release: str
     languages: tuple[str, ...]
+    measured: tuple[str, ...]
     gain: tuple[int, ...]
     bias: tuple[int, ...]
+    context: Mapping[str, int]
     training: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A header, the table (int8, `SLOTS` x `COLUMNS`, read-only) and the SHA-256 of the file."""
+    """A header, the packed weights, and the SHA-256 of the file. `table` unpacks the weights."""
 
     header: Header
-    table: NDArray[np.int8]
+    packed: bytes
     sha256: str
+    path: Path
+
+    def table(self) -> NDArray[np.int8]:
+        """The weights: int8, `SLOTS` x `COLUMNS`, read-only. Raises ModelError."""
+        return _parse_table(self.path, self.packed)
 
 
 def checksum_path(path: Path) -> Path:
@@ -82,11 +92,13 @@ def write(path: Path, header: Header, table: NDArray[np.int8]) -> str:
     fields = {
         "release": header.release,
         "labels": list(LABELS),
+        "measured": list(header.measured),
         "bits": BITS,
         "orders": list(ORDERS),
         "languages": list(header.languages),
         "gain": list(header.gain),
         "bias": list(header.bias),
+        "context": dict(header.context),
         "training": header.training,
     }
     text = json.dumps(fields, ensure_ascii=True, sort_keys=True, allow_nan=False).encode("ascii")
@@ -99,7 +111,7 @@ def write(path: Path, header: Header, table: NDArray[np.int8]) -> str:
 
 
 def read(path: Path) -> Artifact:
-    """Read and check a model file. Raises ModelError."""
+    """Read and check a model file; its weights stay packed until they are asked for. Raises ModelError."""
     recorded = _recorded_digest(path)
     try:
         with path.open("rb") as file:
@@ -139,7 +151,7 @@ def _parse(path: Path, content: bytes, digest: str) -> Artifact:
         raise ModelError(f"The header of the model file {path} is too long.")
     start = _PREFIX.size + length
     header = _parse_header(path, content[_PREFIX.size : start])
-    return Artifact(header, _parse_table(path, content[start:]), digest)
+    return Artifact(header, content[start:], digest, path)
 
 
 def _parse_header(path: Path, raw: bytes) -> Header:
@@ -161,11 +173,17 @@ def _parse_header(path: Path, raw: bytes) -> Header:
             type(number) is int and abs(number) < _MAX_FIXED for number in numbers
         ):
             raise ModelError(f"The model file {path} has an impossible {name}.")
+    if fields["measured"] != [label for label in LABELS if label in fields["measured"]]:
+        raise ModelError(f"The model file {path} was measured on labels that are none.")
+    if not all(type(number) is int and abs(number) < _MAX_FIXED for number in fields["context"].values()):
+        raise ModelError(f"The model file {path} has an impossible context.")
     return Header(
         release=fields["release"][:32],
         languages=tuple(fields["languages"]),
+        measured=tuple(fields["measured"]),
         gain=tuple(fields["gain"]),
         bias=tuple(fields["bias"]),
+        context=fields["context"],
         training=fields["training"],
     )
 

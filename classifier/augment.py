@@ -9,17 +9,19 @@ from math import log
 from random import Random
 
 from classifier.data import Row
-from classifier.disguise import LEARNED, disguise, words_in
+from classifier.disguise import disguise_to_learn, words_in
 from classifier.scores import LABELS
 
-DISGUISED, COUNTER_SPEECH, NEUTRAL_IDENTITY = "disguised", "counter_speech", "neutral_identity"
+DISGUISED, DISGUISED_SPAM = "disguised", "disguised_spam"
+COUNTER_SPEECH, NEUTRAL_IDENTITY = "counter_speech", "neutral_identity"
 
-_TOXICITY = LABELS.index("toxicity")
+_SPAM, _TOXICITY = LABELS.index("spam"), LABELS.index("toxicity")
 _NOTHING: tuple[int | None, ...] = (0,) * len(LABELS)
-_TOXIC_SHARE = 0.5
-_TYPO_SHARE = 0.04
+_TOXIC_COPIES = 1.5
+_SPAM_COPIES = 1.0
+_TYPO_COPIES = 0.6
 _LEAST_SEEN = 8
-_CLEARLY_TOXIC = 1.5
+_CLEARLY = 1.5
 _QUOTED_WORDS = 120
 
 _OBJECTIONS = (
@@ -65,48 +67,57 @@ _FILLERS = {
 def augment(rows: Sequence[Row], seed: int) -> list[Row]:
     """New rows made from `rows` and from templates; the same for the same arguments."""
     random = Random(seed)
-    odds = toxic_odds(rows)
+    odds = telling_odds(rows, _TOXICITY)
     return [
         *_disguised(rows, odds, random),
+        *_disguised_spam(rows, telling_odds(rows, _SPAM), random),
         *_counter_speech(odds, random),
         *_neutral_identity(random),
     ]
 
 
-def toxic_odds(rows: Sequence[Row]) -> dict[str, float]:
-    """How many times likelier (natural log, smoothed) each word is in a toxic row than in another."""
-    toxic: Counter[str] = Counter()
-    other: Counter[str] = Counter()
+def telling_odds(rows: Sequence[Row], column: int) -> dict[str, float]:
+    """How many times likelier (natural log, smoothed) each word is in rows with label `column` than in others."""
+    with_it: Counter[str] = Counter()
+    without: Counter[str] = Counter()
     for row in rows:
-        label = row.labels[_TOXICITY]
+        label = row.labels[column]
         if label is not None:
-            (toxic if label else other).update(words_in(row.text))
-    toxic_total, other_total = sum(toxic.values()) + 1, sum(other.values()) + 1
+            (with_it if label else without).update(words_in(row.text))
+    total, other_total = sum(with_it.values()) + 1, sum(without.values()) + 1
     return {
-        word: log((seen + 1) / toxic_total) - log((other[word] + 1) / other_total)
-        for word, seen in sorted(toxic.items())
-        if seen + other[word] >= _LEAST_SEEN
+        word: log((seen + 1) / total) - log((without[word] + 1) / other_total)
+        for word, seen in sorted(with_it.items())
+        if seen + without[word] >= _LEAST_SEEN
     }
 
 
 def worst_words(text: str, odds: dict[str, float]) -> list[str]:
-    """The words of `text` that are clearly toxic by `odds`, worst first."""
-    found = [word for word in words_in(text) if odds.get(word, 0.0) > _CLEARLY_TOXIC]
+    """The words of `text` that clearly tell a label by `odds`, worst first."""
+    found = [word for word in words_in(text) if odds.get(word, 0.0) > _CLEARLY]
     return sorted(found, key=lambda word: (-odds[word], word))
 
 
 def _disguised(rows: Iterable[Row], odds: dict[str, float], random: Random) -> Iterable[Row]:
     for row in rows:
-        if row.labels[_TOXICITY] == 1 and random.random() < _TOXIC_SHARE:
-            words = worst_words(row.text, odds)[:3]
-        elif row.labels[_TOXICITY] == 0 and random.random() < _TYPO_SHARE:
+        if row.labels[_TOXICITY] == 1:
+            yield from _copies(row, worst_words(row.text, odds)[:3], _TOXIC_COPIES, DISGUISED, random)
+        elif row.labels[_TOXICITY] == 0:
             found = words_in(row.text)
-            words = random.sample(found, min(2, len(found)))
-        else:
-            continue
-        if words:
-            text = disguise(row.text, words, random.choice(LEARNED), random)
-            yield Row(text, row.labels, row.source, DISGUISED, row.split)
+            yield from _copies(row, random.sample(found, min(2, len(found))), _TYPO_COPIES, DISGUISED, random)
+
+
+def _disguised_spam(rows: Iterable[Row], odds: dict[str, float], random: Random) -> Iterable[Row]:
+    for row in rows:
+        if row.labels[_SPAM] == 1:
+            yield from _copies(row, worst_words(row.text, odds)[:4], _SPAM_COPIES, DISGUISED_SPAM, random)
+
+
+def _copies(row: Row, words: Sequence[str], mean: float, family: str, random: Random) -> Iterable[Row]:
+    """`mean` copies of a row on average, each with `words` in a disguise of its own."""
+    for _ in range(int(mean + random.random()) if words else 0):
+        text = disguise_to_learn(row.text, words, random)
+        yield Row(text, row.labels, row.source, family, row.split)
 
 
 def _counter_speech(odds: dict[str, float], random: Random) -> Iterable[Row]:

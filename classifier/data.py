@@ -2,20 +2,25 @@
 
 A data directory holds one `FAMILY.csv.gz` per family of sources: UTF-8, with a header, the columns
 `text`, one per label (1, 0, or empty for "nobody looked"), `source`, `family`, `split` (train or dev)
-and `lang`. Files in sub-directories are not read.
+and `lang`. Files in sub-directories are not read: other languages lie in the directory `multilingual`.
+
+A site's own comments come as one CSV file (or `.csv.gz`) with the same columns, of which only `text` and at least
+one label must be there; `name`, `website`, `email_class` and `user_agent` may be (see `classifier.context`).
 """
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 
+from classifier.context import CONTEXT_FIELDS, Context
 from classifier.scores import LABELS
 
-_REQUIRED = {"text", "source", "family", "split", *LABELS}
+_NEEDED = {"text", "source", "family", "split", *LABELS}
 _FIELD_LIMIT = 1 << 24
 
 
@@ -32,6 +37,7 @@ class Row:
     source: str
     family: str
     split: str
+    context: Context | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +71,32 @@ def read(directory: Path, language: str = "en") -> Corpus:
     return Corpus(tuple(rows), hashes)
 
 
+def read_file(path: Path) -> list[Row]:
+    """Read a site's own comments. A row's source is its column `source`, else the file's name. Raises DataError."""
+    try:
+        raw = path.read_bytes()
+        content = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read as CSV in UTF-8: {error}") from error
+    csv.field_size_limit(_FIELD_LIMIT)
+    reader = csv.DictReader(StringIO(content, newline=""))
+    columns = set(reader.fieldnames or ())
+    if "text" not in columns or columns.isdisjoint(LABELS):
+        raise DataError(f"{path} lacks the column text or has no column of a label ({', '.join(LABELS)})")
+    rows = []
+    for line in reader:
+        labels = tuple(_label(path, line.get(label) or "") for label in LABELS)
+        source = line.get("source") or path.name
+        known = {field: line[field] for field in CONTEXT_FIELDS if line.get(field) is not None}
+        context = Context(**known) if known else None
+        rows.append(Row(line["text"] or "", labels, source, line.get("family") or source, "own", context))
+    return rows
+
+
 def _parse(path: Path, content: str, language: str) -> Iterable[Row]:
     csv.field_size_limit(_FIELD_LIMIT)
     reader = csv.DictReader(StringIO(content, newline=""))
-    missing = _REQUIRED.difference(reader.fieldnames or ())
+    missing = _NEEDED.difference(reader.fieldnames or ())
     if missing:
         raise DataError(f"{path} lacks the columns {', '.join(sorted(missing))}")
     for line in reader:

@@ -80,14 +80,54 @@ def script(word: str, _: Random) -> str:
     return word.translate(_CYRILLIC)
 
 
+_PLACES = {"q": "wa", "w": "qes", "e": "wrd", "r": "etf", "t": "ryg", "y": "tuh", "u": "yij", "i": "uok", "o": "ipl",
+           "p": "ol", "a": "qsz", "s": "adw", "d": "sfe", "f": "dgr", "g": "fht", "h": "gjy", "j": "hku", "k": "jli",
+           "l": "ko", "z": "xa", "x": "zcs", "c": "xvd", "v": "cbf", "b": "vng", "n": "bmh", "m": "nj"}  # fmt: skip
+
+
+def keyboard(word: str, random: Random) -> str:
+    at = _inner(word, random)
+    return word[:at] + random.choice(_PLACES[word[at].lower()]) + word[at + 1 :]
+
+
 WAYS: dict[str, Callable[[str, Random], str]] = {
     way.__name__: way
-    for way in (star, stars, drop, swap, double, leet, leet_once, cut, space, dot, stretch, hide, widen, script)
+    for way in (
+        star,
+        stars,
+        drop,
+        swap,
+        double,
+        leet,
+        leet_once,
+        cut,
+        space,
+        dot,
+        stretch,
+        hide,
+        widen,
+        script,
+        keyboard,
+    )
 }
 """Every way by name. A way takes an ASCII word of three letters or more."""
 
-LEARNED = ("star", "stars", "drop", "swap", "double", "leet", "leet_once", "cut")
-"""The ways normalising cannot undo alone, so that training shows examples of them."""
+HELD_OUT = ("space", "script", "keyboard")
+"""Ways that no training row is ever written in, so that judging shows what is understood and not what is known."""
+
+LEARNED = ("star", "stars", "drop", "drop", "swap", "swap", "double", "leet", "leet_once", "cut", "cut")
+"""The ways normalising cannot undo alone, so that training shows examples of them; the hardest twice as often."""
+
+TEN = ("star", "drop", "swap", "double", "leet", "cut", "stretch", *HELD_OUT)
+"""The kinds that the card counts; the other ways are variants of them."""
+
+
+def disguise_to_learn(text: str, words: Collection[str], random: Random) -> str:
+    """`text` disguised in one of the ways training may see. Raises ValueError if that way is held out."""
+    way = random.choice(LEARNED)
+    if way in HELD_OUT:
+        raise ValueError(f"{way} is held out: nothing may learn from it")
+    return disguise(text, words, way, random)
 
 
 def words_in(text: str) -> list[str]:

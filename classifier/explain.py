@@ -5,6 +5,7 @@ part, at no further cost. A pair of words is shared between the two. All parts a
 as floats they are multiples of 2**-32, which floats of this size add without rounding.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A way of writing that was undone (such as "xleet") and its part of the log-odds."""
+    """A way of writing that was undone (such as "xleet"), or a named feature (such as "email:free"), and its part."""
 
     name: str
     log_odds: float
@@ -58,12 +59,16 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What decides one label of one text: a weight per slot, units of log-odds per weight, and the bias in units."""
+    """What decides one label of one text: a weight per slot, units of log-odds per weight, the bias in units.
+
+    `context`: units of log-odds by named feature.
+    """
 
     label: str
     weights: NDArray[np.int8]
     step: int
     bias: int
+    context: Mapping[str, int]
 
 
 def explain(text: str, line: Line, opinion: bool, top: int) -> Explanation:
@@ -78,8 +83,8 @@ def explain(text: str, line: Line, opinion: bool, top: int) -> Explanation:
     flags = tuple(
         Flag(flag, int(line.weights[features.FLAG_SLOTS[flag]]) * line.step * UNIT)
         for flag in _credited(aligned.flags, found)
-    )
-    units = line.bias + int(values.sum()) * line.step
+    ) + tuple(Flag(name, units * UNIT) for name, units in line.context.items())
+    units = line.bias + int(values.sum()) * line.step + sum(line.context.values())
     return Explanation(
         label=line.label,
         score=probability(units) if opinion else None,

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from classifier import features
-from classifier.normalise import normalise
+from classifier.normalise import normalise_all
 
 LEAST_TEXTS = 4
 """A slot seen in fewer training texts is pruned. Privacy wants this too: a rare string leaves no trace."""
@@ -19,6 +19,8 @@ LARGEST = 127
 STRENGTH = 4.0
 _TOLERANCE = 1e-5
 _ROUNDS = 400
+_FEW = features.SLOTS // 8
+"""When fewer slots are in use the others are left out of the fit: most of the time of a small one would go to them."""
 
 BASE_RATES = {
     "spam": 0.15,
@@ -53,7 +55,7 @@ class Platt:
 
 def counts(texts: Sequence[str]) -> sparse.csr_matrix:
     """The features of texts: float32 ones, texts x slots."""
-    normalised = [normalise(text) for text in texts]
+    normalised = normalise_all(texts)
     batches = [features.extract(chunk) for chunk in features.chunks(normalised)] or [features.extract([])]
     slots = np.concatenate([batch.slots for batch in batches])
     sizes = np.concatenate([np.diff(batch.bounds) for batch in batches])
@@ -62,7 +64,7 @@ def counts(texts: Sequence[str]) -> sparse.csr_matrix:
     return sparse.csr_matrix((ones, slots, bounds), shape=(len(texts), features.SLOTS))
 
 
-def squared_idf(seen: sparse.csr_matrix) -> NDArray[np.int8]:
+def squared_idf(seen: sparse.csr_matrix, least_texts: int = LEAST_TEXTS) -> NDArray[np.int8]:
     """Squared inverse document frequency per slot, in steps so that the rarest kept slot has `LARGEST`.
 
     0 for pruned slots, at least 1 for others. Training uses these rounded values too, so that it and
@@ -70,9 +72,9 @@ def squared_idf(seen: sparse.csr_matrix) -> NDArray[np.int8]:
     """
     frequency = np.bincount(seen.indices, minlength=features.SLOTS)
     idf = 1 + np.log((1 + seen.shape[0]) / (1 + frequency))
-    top = (1 + np.log((1 + seen.shape[0]) / (1 + LEAST_TEXTS))) ** 2
+    top = (1 + np.log((1 + seen.shape[0]) / (1 + least_texts))) ** 2
     steps = np.clip(np.rint(idf**2 / top * LARGEST), 1, LARGEST)
-    return np.where(frequency >= LEAST_TEXTS, steps, 0).astype(np.int8)
+    return np.where(frequency >= least_texts, steps, 0).astype(np.int8)
 
 
 def vectors(seen: sparse.csr_matrix, idf2: NDArray[np.int8]) -> sparse.csr_matrix:
@@ -99,10 +101,15 @@ def fit(
     kinds = np.bincount(target[known].astype(np.int8), minlength=2)
     if not kinds.all():
         return Head(np.zeros(points.shape[1]), float(np.log((kinds[1] + 0.5) / (kinds[0] + 0.5))))
+    used = np.unique(points.indices)
+    few = len(used) < _FEW
     regression = LogisticRegression(C=strength, tol=_TOLERANCE, max_iter=_ROUNDS)
     with threadpool_limits(limits=1):
-        regression.fit(points[known], target[known].astype(np.int8), sample_weight=weight[known])
-    return Head(regression.coef_[0].astype(np.float64), float(regression.intercept_[0]))
+        seen = points[known][:, used] if few else points[known]
+        regression.fit(seen, target[known].astype(np.int8), sample_weight=weight[known])
+    coefficients = np.zeros(points.shape[1])
+    coefficients[used if few else slice(None)] = regression.coef_[0]
+    return Head(coefficients, float(regression.intercept_[0]))
 
 
 def decide(points: sparse.csr_matrix, head: Head) -> NDArray[np.float64]:
@@ -117,7 +124,7 @@ def calibrate(
 
     Without both kinds of rows, or without rows, nothing can be fitted, and the raw log-odds stand.
     """
-    known = ~np.isnan(target)
+    known = ~np.isnan(target) & (weight > 0)
     raw, truth, weight = raw[known], target[known] == 1, weight[known].astype(np.float64)
     if truth.all() or not truth.any():
         return Platt(1.0, 0.0)

@@ -25,7 +25,37 @@ SENTENCES = (
     "{} man here, hello all.",
     "So you are {}? Me too.",
     "{} woman from the north speaking.",
+    "The jury has twelve members, one of them is {}.",
+    "I sat beside a {} student on the train and we talked about maths.",
+    "They opened a centre for {} teenagers near the station.",
+    "Our {} neighbours sent us a cake.",
+    "Is the actor {}? I could not find it anywhere.",
+    "Nobody asked whether she is {}, and why should they.",
 )
+
+SEALED_SENTENCES = (
+    "The {} couple across the road adopted a puppy in March.",
+    "Is there a reading list of {} poets for school children?",
+    "Her first novel follows a {} family through three winters.",
+    "As far as I know, the goalkeeper is {}.",
+    "A {} man held the door for me, so thanks to him.",
+    "We asked forty {} voters what they think of the new bus lines.",
+    "{} here. What time does the market close?",
+    "My neighbour, who is {}, bakes the best bread in town.",
+    "There should be more {} people on this panel.",
+    "Did the museum ever show works by {} painters?",
+    "He is {} and she is a dentist.",
+    "I did not know that the composer was {}.",
+    "The report counts {} residents separately since 2011.",
+    "You sound like a {} woman from my choir, she says the same.",
+    "Being {} in a small village was never a problem for us.",
+    "All {} and other guests are welcome at the summer party.",
+    "what is it like to be {} in your country",
+    "lol I am {} and even I did not get that joke",
+    "A {} nurse took care of my father, wonderful person.",
+    "{} kids play football with ours every Friday.",
+)
+"""The half that is kept for the last run: not to be looked at while a model is made."""
 
 NEUTRAL_IDENTITY = tuple(sentence.format(identity) for sentence in SENTENCES for identity in IDENTITIES)
 

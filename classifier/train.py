@@ -1,25 +1,24 @@
-"""Train a model: read labelled comments, fit and calibrate the heads, fold, round, write.
+"""Train models: read labelled comments, fit and calibrate the heads, fold, round, write.
 
 Nothing is drawn at random without a seed and every fit runs on one thread, so the same data and the same
 libraries give the same bytes.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sklearn
-from numpy.typing import NDArray
 
-from classifier import artifact, heads, targets
+from classifier import artifact, context, heads, targets
 from classifier.augment import augment
-from classifier.data import Corpus, Row, read
-from classifier.features import SLOTS
+from classifier.data import Corpus, DataError, Row, read
+from classifier.estimator import CommentClassifier
+from classifier.groups import ENGLISH, GROUPS, LEAST_JUDGED, Group
 from classifier.scores import LABELS, UNIT
 
-RELEASE = "2026.11"
+RELEASE = "2026.12"
 SEED = 20261101
 UNCALIBRATED_FAMILIES = {"synth", "synth_identity"}
 """Families made by a generator teach, but do not say how sure the model may be."""
@@ -29,79 +28,82 @@ def _silent(line: str) -> None:
     """Say nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """Fitted heads and their calibration before rounding; `idf2` int8, one per slot."""
+def train(data: Path, out: Path, say: Callable[[str], None] = _silent, names: Sequence[str] = ()) -> list[Path]:
+    """Train the groups of `names` (none: all that have data) and write their files to the directory `out`.
 
-    idf2: NDArray[np.int8]
-    fitted: tuple[heads.Head, ...]
-    platts: tuple[heads.Platt, ...]
-
-
-def train(data: Path, out: Path, say: Callable[[str], None] = _silent) -> str:
-    """Train on the `train` rows of `data`, calibrate on its `dev` rows, write the model to `out`.
-
-    `out` is the model file; its checksum is written beside it. Returns the model's SHA-256. Raises DataError.
+    Learns from `train` rows of `data` and calibrates on its `dev` rows. Returns the files. Raises DataError.
     """
-    corpus = read(data)
-    rows = corpus.split("train")
-    say(f"{len(rows)} rows to learn from")
-    trained = learn(rows, corpus.split("dev"), say)
-    header, table = fold(trained, describe(corpus, trained))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    digest = artifact.write(out, header, table)
+    out.mkdir(parents=True, exist_ok=True)
+    chosen = [group for group in GROUPS if group.name in names or not names]
+    return [
+        train_group(group, data / group.folder, out / group.file, say)
+        for group in chosen
+        if names or group == ENGLISH or _has_data(group, data / group.folder)
+    ]
+
+
+def _has_data(group: Group, data: Path) -> bool:
+    files = any(data.glob("*.csv.gz"))
+    return files and bool(measured_labels(group, read(data, group.language).split("dev")))
+
+
+def train_group(group: Group, data: Path, out: Path, say: Callable[[str], None] = _silent) -> Path:
+    """Train one group on the rows of its language in `data`; its checksum is written beside `out`. Raises DataError."""
+    corpus = read(data, group.language)
+    rows, held_out = corpus.split("train"), corpus.split("dev")
+    measured = measured_labels(group, held_out)
+    if not measured:
+        raise DataError(f"{data} has too few dev rows in {group.name} to measure any label on")
+    say(f"{group.name}: {len(rows)} rows to learn {', '.join(measured)} from")
+    trained = learn(rows, held_out, measured, english=group == ENGLISH)
+    for label, platt in zip(LABELS, trained.platts_, strict=True):
+        if label in measured:
+            say(f"{group.name} {label}: slope {platt.slope:.3f}, offset {platt.offset:.3f}")
+    header = trained.header(
+        release=RELEASE,
+        languages=(group.language,),
+        measured=measured,
+        context={name: round(odds / UNIT) for name, odds in context.weights().items()} if "spam" in measured else {},
+        training=describe(corpus, trained),
+    )
+    digest = artifact.write(out, header, trained.weights_)
     say(f"wrote {out}, {out.stat().st_size} bytes, sha256 {digest}")
-    return digest
+    return out
+
+
+def measured_labels(group: Group, held_out: Sequence[Row]) -> tuple[str, ...]:
+    """The labels of `group` that enough rows let us judge."""
+    return tuple(
+        label
+        for column, label in enumerate(LABELS)
+        if label in group.labels
+        and min(sum(row.labels[column] == kind for row in held_out) for kind in (0, 1)) >= LEAST_JUDGED
+    )
 
 
 def learn(
-    rows: Sequence[Row], held_out: Sequence[Row], say: Callable[[str], None] = _silent, labels: Sequence[str] = LABELS
-) -> Trained:
+    rows: Sequence[Row], held_out: Sequence[Row], labels: Sequence[str] = LABELS, english: bool = True
+) -> CommentClassifier:
     """Fit the heads of `labels` on `rows`, and on rows made from them, and calibrate them on `held_out`.
 
-    The head of any other label gives every text even odds.
+    The head of any other label gives every text even odds. english: make such rows; their templates are English.
     """
-    rows = [*rows, *augment(rows, SEED)]
+    rows = [*rows, *augment(rows, SEED)] if english else list(rows)
     judged = [row for row in held_out if row.family not in UNCALIBRATED_FAMILIES]
-    seen = heads.counts([row.text for row in rows])
-    idf2 = heads.squared_idf(seen)
-    points = heads.vectors(seen, idf2)
-    judged_points = heads.vectors(heads.counts([row.text for row in judged]), idf2)
-    known, weights, judged_known = targets.matrix(rows), targets.family_weights(rows), targets.matrix(judged)
-    fitted, platts = [], []
-    for column, label in enumerate(LABELS):
-        head, platt = heads.Head(np.zeros(SLOTS), 0.0), heads.Platt(1.0, 0.0)
-        if label in labels:
-            head = heads.fit(points, *targets.for_head(known, weights, column))
-            trust = targets.calibration_weights(judged, column)
-            truth, trust = targets.for_head(judged_known, trust, column, across=0)
-            platt = heads.calibrate(heads.decide(judged_points, head), truth, trust, heads.BASE_RATES[label])
-            say(f"{label}: slope {platt.slope:.3f}, offset {platt.offset:.3f}")
-        fitted.append(head)
-        platts.append(platt)
-    return Trained(idf2, tuple(fitted), tuple(platts))
+    trained = CommentClassifier().fit([row.text for row in rows], *targets.for_heads(rows, labels))
+    return trained.calibrate(
+        [row.text for row in judged],
+        *targets.for_calibration(judged, labels),
+        base_rates=[heads.BASE_RATES[label] for label in LABELS],
+    )
 
 
-def fold(trained: Trained, training: dict[str, Any]) -> tuple[artifact.Header, NDArray[np.int8]]:
-    """Fold idf and calibration into an int8 table and integer gains and biases."""
-    table = np.zeros((SLOTS, artifact.COLUMNS), dtype=np.int8)
-    table[:, -1] = trained.idf2
-    idf = np.sqrt(trained.idf2.astype(np.float64))
-    gain, bias = [], []
-    for column, (head, platt) in enumerate(zip(trained.fitted, trained.platts, strict=True)):
-        weights = head.coefficients * idf
-        step = max(float(np.abs(weights).max()) / heads.LARGEST, 1e-9)
-        table[:, column] = np.clip(np.rint(weights / step), -heads.LARGEST, heads.LARGEST)
-        gain.append(round(platt.slope * step / UNIT))
-        bias.append(round((platt.slope * head.intercept + platt.offset) / UNIT))
-    return artifact.Header(RELEASE, ("en",), tuple(gain), tuple(bias), training), table
-
-
-def describe(corpus: Corpus, trained: Trained) -> dict[str, Any]:
+def describe(corpus: Corpus, trained: CommentClassifier) -> dict[str, Any]:
     """What the header records about the training: data, counts, settings, calibration."""
     rows = corpus.split("train")
+    used = {row.family for row in corpus.rows}
     return {
-        "data": corpus.hashes,
+        "data": {name: digest for name, digest in corpus.hashes.items() if name.removesuffix(".csv.gz") in used},
         "rows": {split: len(corpus.split(split)) for split in ("train", "dev")},
         "labelled": {
             label: {
@@ -113,17 +115,17 @@ def describe(corpus: Corpus, trained: Trained) -> dict[str, Any]:
         "base_rates": heads.BASE_RATES,
         "calibration": {
             label: {"slope": round(platt.slope, 6), "offset": round(platt.offset, 6)}
-            for label, platt in zip(LABELS, trained.platts, strict=True)
+            for label, platt in zip(LABELS, trained.platts_, strict=True)
         },
         "settings": {
-            "least_texts": heads.LEAST_TEXTS,
-            "strength": heads.STRENGTH,
+            **trained.get_params(),
             "seed": SEED,
             "family_weights": targets.FAMILY_WEIGHTS,
             "trusted_families": sorted(targets.TRUSTED_FAMILIES),
             "doubted": targets.DOUBTED,
             "implied": targets.IMPLIED,
             "across": targets.ACROSS,
+            "context_shares": context.SHARES,
             "scikit_learn": sklearn.__version__,
             "numpy": np.__version__,
         },

@@ -31,7 +31,9 @@ class WordModel:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def score(self, texts: Sequence[str], read: Sequence[Any] | None = None) -> list[WordScores]:
+    def score(
+        self, texts: Sequence[str], read: Sequence[Any] | None = None, context: Sequence[Any] | None = None
+    ) -> list[WordScores]:
         """One WordScores per text."""
         self.batches.append(len(texts))
         return [self._one(text) for text in texts]

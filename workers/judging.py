@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from classifier import LABELS, Model
+from classifier import LABELS, Context, Model
 from classifier.normalise import Normalised, normalise
 from service import evidence, failpoints, log
 from service.domain.facts import Facts
@@ -115,7 +115,8 @@ class Judge:
         if self.model is None or not fit:
             return {}
         failpoints.hit("scoring", *(comment.body for comment in fit))
-        found = self.model.score([comment.body for comment in fit], [read[comment.id] for comment in fit])
+        beside = [Context(name=comment.name, website=comment.website or "") for comment in fit]
+        found = self.model.score([comment.body for comment in fit], [read[comment.id] for comment in fit], beside)
         return {
             comment.id: Scored({label: getattr(scores, label) for label in LABELS}, scores.language)
             for comment, scores in zip(fit, found, strict=True)

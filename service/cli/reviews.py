@@ -64,6 +64,7 @@ def show(screen: Screen, review: Review, explained: bool) -> None:
 def _show_words(screen: Screen, spoke: list[dict[str, Any]]) -> None:
     for one in spoke:
         words = [f"{word['text']!r} {word['weight']:+.2f}" for word in (*one["for_"], *one["against"])]
+        words += [f"{named['name']} {named['weight']:+.2f}" for named in one["named"]]
         if words:
             screen.say()
             screen.say(f"{one['label']} {one['score']:.3f}: {', '.join(words)}")

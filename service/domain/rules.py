@@ -53,8 +53,8 @@ class Thresholds:
     reject_above: float
 
 
-#: Cautious: on the development rows 7 of 100 harmless comments go to a human and 17 of 100 toxic ones pass. The rare
-#: labels are calibrated to their rarity, so they flag early.
+#: Near the preset balanced (`service.domain.thresholds`); `python -m tools.presets` says what they do.
+#: The rare labels are calibrated to their rarity, so they flag early.
 DEFAULT_THRESHOLDS: Mapping[str, Thresholds] = MappingProxyType(
     {
         "spam": Thresholds(0.40, 0.96),

@@ -13,7 +13,7 @@ _ACTIONS = {str(state): action for action, state in OUTCOMES.items()}
 
 @dataclass(frozen=True, slots=True)
 class DecidedComment:
-    """A comment with the policy's verdict on its present text, and a moderator's last word on it."""
+    """A comment with the policy's verdict on its present text, and a moderator's last word on it with its reason."""
 
     id: UUID
     name: str
@@ -25,11 +25,12 @@ class DecidedComment:
     judged: Action
     rule: str
     reviewed: Action | None
+    reason: str | None
 
 
 _LAST = f"""
 SELECT c.id, c.name, c.body, c.website, c.author_verified, c.detected, d.model, d.to_state, d.rule,
-       m.to_state AS reviewed, {", ".join(f"c.{label}" for label in LABELS)}
+       m.to_state AS reviewed, m.reason, {", ".join(f"c.{label}" for label in LABELS)}
 FROM comity.comment c
 JOIN LATERAL (
     SELECT p.to_state, p.rule, p.model FROM comity.decision p
@@ -37,7 +38,7 @@ JOIN LATERAL (
     ORDER BY p.seq DESC LIMIT 1
 ) AS d ON true
 LEFT JOIN LATERAL (
-    SELECT r.to_state FROM comity.decision r
+    SELECT r.to_state, r.reason FROM comity.decision r
     WHERE r.comment_id = c.id AND r.actor = 'moderator' AND r.content_version = c.content_version
     ORDER BY r.seq DESC LIMIT 1
 ) AS m ON true
@@ -55,7 +56,7 @@ def last_decided(connection: Connection, site_id: UUID, count: int) -> Sequence[
         DecidedComment(
             row.id, row.name, row.body, row.website, row.author_verified, row.detected or "unknown",
             None if row.model is None else {label: getattr(row, label) for label in LABELS},
-            _ACTIONS[row.to_state], row.rule, None if row.reviewed is None else _ACTIONS.get(row.reviewed),
+            _ACTIONS[row.to_state], row.rule, None if row.reviewed is None else _ACTIONS.get(row.reviewed), row.reason,
         )
         for row in rows
     ]  # fmt: skip

@@ -496,6 +496,13 @@ class Spoke(Schema):
     weight = fields.Float()
 
 
+class Named(Schema):
+    """A way of writing, or something known beside the text, that spoke for or against, by name ("website:none")."""
+
+    name = fields.String()
+    weight = fields.Float()
+
+
 class Explanation(Schema):
     """What spoke for and against one label."""
 
@@ -503,6 +510,7 @@ class Explanation(Schema):
     score = fields.Float(allow_none=True)
     for_ = fields.List(fields.Nested(Spoke), data_key="for")
     against = fields.List(fields.Nested(Spoke))
+    named = fields.List(fields.Nested(Named))
 
 
 class ParentView(Schema):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from classifier import Model, load
-from classifier.train import train
+from classifier.groups import ENGLISH
+from classifier.train import train_group
 from tests.classifier import samples
 
 
@@ -21,8 +22,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_file(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a model trained on `data`."""
     path = tmp_path_factory.mktemp("model") / "small.model"
-    train(data, path)
-    return path
+    return train_group(ENGLISH, data, path)
 
 
 @pytest.fixture(scope="session")

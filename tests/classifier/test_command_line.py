@@ -2,13 +2,14 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from classifier import LABELS, Model
+from classifier import LABELS, Context, Model
 from classifier.__main__ import BATCH, score_lines
 
 ROOT = Path(__file__).parents[2]
@@ -102,12 +103,12 @@ def test_explain_prints_a_sum() -> None:
     done = _run("explain", "you are an idiot", "--label", "insult", "--top", "2")
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 0
-    assert lines[0].startswith("insult 0.9")
+    assert lines[0].startswith(("insult 0.9", "insult 1.0"))
     assert lines[1].endswith("bias")
     assert "'idiot' at 11 to 16" in lines[2]
 
 
-@pytest.mark.parametrize("command", ["score", "explain", "evaluate", "train"])
+@pytest.mark.parametrize("command", ["score", "explain", "evaluate", "train", "calibrate", "card"])
 def test_help_says_what_a_command_does(command: str) -> None:
     """Each command has help with a description."""
     done = _run(command, "--help")
@@ -115,11 +116,48 @@ def test_help_says_what_a_command_does(command: str) -> None:
     assert len(done.stdout.decode().splitlines()) > 5
 
 
-def test_train_and_evaluate_work_from_the_command_line(data: Path, tmp_path: Path) -> None:
-    """A model trained by command is judged by command; missing data is one sentence and status 2."""
-    assert _run("train", "--data", str(data), "--out", str(tmp_path)).returncode == 0
-    judged = _run("evaluate", "--data", str(data), "--model", str(tmp_path / "english.model"))
+def test_known_fields_count_beside_the_text(model: Model) -> None:
+    """Optional fields move spam as the API does; a field that is no text is named, and the line is not answered."""
+    text, field = "Great post, thanks for sharing it with us.", {"email_class": "disposable"}
+    given = _lines({"id": 1, "text": text}, {"id": 2, "text": text, **field}, {"id": 3, "text": text, "name": 5})
+    done = _run("score", given=given)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["id"] for answer in answers] == [1, 2]
+    scores = model.score([text, text], context=[None, Context(**field)])
+    assert [answer["spam"] for answer in answers] == [one.spam for one in scores]
+    assert answers[1]["spam"] > answers[0]["spam"]
+    assert (done.returncode, done.stderr) == (1, b'line 3: "name" is not a string\n')
+    told = _run("explain", text, "--label", "spam", "--email-class", "disposable").stdout.decode()
+    assert "flag email:disposable" in told
+
+
+def test_train_judge_and_calibrate_from_the_command_line(data: Path, tmp_path: Path) -> None:
+    """A model is trained, judged by a measure and on a file with a plot, calibrated, and scores; trouble is a sentence."""
+    model = str(tmp_path / "english.model")
+    own = tmp_path / "own.csv.gz"
+    own.write_bytes((data / "ads.csv.gz").read_bytes())
+    assert _run("train", "--data", str(data), "--out", str(tmp_path), "--language", "english").returncode == 0
+
+    judged = _run("evaluate", "--data", str(data), "--model", model, "--measure", "sources")
+    assert (judged.returncode, judged.stderr) == (0, b"")
+    assert re.search(rb"toxicity +talk", judged.stdout)
+    plot = tmp_path / "own.svg"
+    judged = _run("evaluate", "--csv", str(own), "--model", model, "--plot", str(plot), "--json")
     assert judged.returncode == 0
-    assert b"toxicity         talk" in judged.stdout
-    refused = _run("evaluate", "--data", str(tmp_path))
+    assert all("rows" in json.loads(line) for line in judged.stdout.splitlines())
+    assert plot.read_text().startswith("<svg")
+
+    fitted = _run(
+        "calibrate", "--csv", str(own), "--model", model, "--share", "spam=0.05", "--out", str(tmp_path / "own")
+    )
+    assert b"spam: slope" in fitted.stdout
+    before, after = (
+        _run("explain", "the river and the bread", "--label", "spam", "--model", path).stdout.splitlines()[0]
+        for path in (model, str(tmp_path / "own" / "english.model"))
+    )
+    assert before != after
+
+    refused = _run("evaluate", "--data", str(tmp_path / "nothing"))
     assert (refused.returncode, refused.stderr.count(b"\n")) == (2, 1)
+    refused = _run("evaluate")
+    assert (refused.returncode, refused.stderr) == (2, b"Say what to judge on: --csv FILE or --data DIR.\n")

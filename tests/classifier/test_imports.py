@@ -16,10 +16,13 @@ load().score(["hello there", "Das ist ein schöner Artikel über den Winter in d
 load().explain("hello there", "spam")
 print("\\n".join(sorted(set(sys.modules) - before)))
 """
-TRAINING = {"augment", "data", "disguise", "evaluate", "heads", "probes", "speed", "targets", "train", "__main__"}
+TRAINING = {
+    "augment", "baselines", "calibration", "card", "data", "disguise", "estimator", "evaluate", "footprint", "groups",
+    "heads", "measures", "probes", "recalibrate", "report", "speed", "targets", "train", "unseen", "__main__",
+}  # fmt: skip
 SERVING_MAY_IMPORT = {
     "bisect", "collections", "dataclasses", "fasttext", "functools", "hashlib", "importlib", "json", "math", "numpy", "pathlib",
-    "re", "struct", "threading", "typing", "unicodedata", "zlib", "classifier",
+    "re", "struct", "threading", "types", "typing", "unicodedata", "urllib", "zlib", "classifier",
 }  # fmt: skip
 
 

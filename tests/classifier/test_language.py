@@ -15,12 +15,10 @@ def _identify(text: str) -> language.Guess:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("Das ist ein wirklich schöner Artikel, vielen Dank dafür und weiter so!", "de"),
         ("Muchas gracias por compartir este artículo, me ha gustado mucho leerlo.", "es"),
         ("Merci beaucoup pour cet article, je l'ai trouvé vraiment très intéressant.", "fr"),
         ("Большое спасибо за эту статью, она мне очень понравилась.", "ru"),
         ("この記事はとても面白かったです。ありがとうございます。", "ja"),
-        ("이 기사는 정말 재미있었습니다. 감사합니다.", "ko"),
         ("شكرا جزيلا على هذا المقال الرائع والمفيد", "ar"),
     ],
 )
@@ -32,7 +30,7 @@ def test_other_languages_get_no_opinion(model: Model, text: str, code: str) -> N
     assert [getattr(scores, label) for label in LABELS] == [None] * len(LABELS)
 
 
-@pytest.mark.parametrize("text", ["Спасибо", "谢谢", "감사합니다", "ありがとう", "ευχαριστώ πολύ", "תודה רבה"])
+@pytest.mark.parametrize("text", ["Спасибо", "ありがとう", "ευχαριστώ πολύ", "תודה רבה"])
 def test_short_texts_in_other_scripts_get_no_opinion(model: Model, text: str) -> None:
     """One word in another script is enough: it may be unknown which language, it is not one we measured."""
     assert model.score([text])[0].toxicity is None
@@ -81,5 +79,5 @@ def test_any_text_has_a_guess(text: str) -> None:
 
 
 def test_supports_says_what_was_measured(model: Model) -> None:
-    """English is supported, others are not."""
-    assert [model.supports(code) for code in ("en", "de", "unknown", "")] == [True, False, False, False]
+    """English and the languages with a table are supported, others are not."""
+    assert [model.supports(code) for code in ("en", "de", "unknown", "")] == [True, True, False, False]

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifier import LABELS, Model, Scores, load, probes
+from classifier import LABELS, Model, Scores, evaluate, load, probes
+from classifier.groups import GROUPS, Group
 from classifier.model import DEFAULT
+from classifier.train import RELEASE
 from tests.classifier.samples import ANY_TEXT
 
 TOXIC = (
@@ -78,20 +80,29 @@ def test_any_text_has_probabilities(model: Model, text: str) -> None:
 
 
 def test_a_model_says_who_it_is(model: Model) -> None:
-    """The version holds the digest of the file, the digest is the one `sha256sum` prints."""
+    """The digest is the one `sha256sum` prints of the main file; the version holds one of the digests of all files."""
     assert model.sha256 == sha256(DEFAULT.read_bytes()).hexdigest()
-    assert model.version == f"2026.11-{model.sha256[:8]}"
+    others = sorted(path for path in DEFAULT.parent.glob("*.model") if path != DEFAULT)
+    digests = [sha256(path.read_bytes()).hexdigest() for path in (DEFAULT, *others)]
+    assert model.version == f"{RELEASE}-{sha256(''.join(digests).encode()).hexdigest()[:8]}"
     assert load(str(DEFAULT)).version == model.version
 
 
-def test_the_card_is_about_the_shipped_model(model: Model) -> None:
-    """Who retrains also writes the new version, and with it the new figures, into the card."""
-    assert f"`{model.version}`" in (DEFAULT.parent / "CARD.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_the_cards_are_about_the_shipped_model(model: Model, group: Group) -> None:
+    """Who retrains also writes the cards anew: each names the version, the digest of its file, and its plot."""
+    card = (DEFAULT.parent / group.card).read_text(encoding="utf-8")
+    assert f"`{model.version}`" in card
+    assert sha256((DEFAULT.parent / group.file).read_bytes()).hexdigest() in card
+    assert (DEFAULT.parent / f"calibration-{group.name}.svg").name in card
 
 
 def test_the_shipped_model_is_small() -> None:
-    """The files of the model take at most 3 MB together."""
-    assert sum(path.stat().st_size for path in DEFAULT.parent.iterdir()) <= 3 << 20
+    """The file of a language takes at most 3 MB, all together 6."""
+    sizes = [path.stat().st_size for path in DEFAULT.parent.glob("*.model")]
+    assert len(sizes) == len(GROUPS)
+    assert max(sizes) <= 3_000_000
+    assert sum(sizes) <= 6_000_000
 
 
 def test_the_small_model_learned_its_words(small: Model) -> None:
@@ -124,12 +135,19 @@ def test_ordinary_comments_pass(model: Model, text: str) -> None:
     assert max(getattr(scores, label) for label in LABELS) < 0.5
 
 
-@pytest.mark.parametrize("texts", [probes.NEUTRAL_IDENTITY, probes.SHORT_COMMENTS])
-def test_naming_people_and_being_brief_is_no_offence(model: Model, texts: tuple[str, ...]) -> None:
-    """Neutral sentences that name a group of people, and short comments, stay below 0.5 for every label."""
-    odds = [[getattr(score, label) for label in LABELS] for score in model.score(texts)]
-    accused = [text for text, values in zip(texts, odds, strict=True) if max(values) >= 0.5]
+def test_being_brief_is_no_offence(model: Model) -> None:
+    """Short comments stay below 0.5 for every label."""
+    odds = [[getattr(score, label) for label in LABELS] for score in model.score(probes.SHORT_COMMENTS)]
+    accused = [text for text, values in zip(probes.SHORT_COMMENTS, odds, strict=True) if max(values) >= 0.5]
     assert accused == []
+
+
+def test_naming_people_is_no_offence(model: Model) -> None:
+    """Of neutral sentences that name a group of people at most 3 in 100 are above 0.5, and one in four for any group."""
+    (table, _) = evaluate.identity(model)
+    (_, _, mean, _, worst) = table.rows[0]
+    assert isinstance(mean, float) and mean <= 0.03
+    assert isinstance(worst, float) and worst <= 0.25
 
 
 def test_a_disguised_insult_is_still_toxic(model: Model) -> None:

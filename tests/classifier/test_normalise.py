@@ -4,10 +4,12 @@ from time import process_time
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from classifier import quiet
 from classifier.acts import ACTS
 from classifier.fold import fold
-from classifier.normalise import FLAGS, Normalised, _strip_to_words, align, normalise
+from classifier.normalise import FLAGS, Normalised, _strip_to_words, align, normalise, normalise_all
 from tests.classifier.samples import ANY_TEXT
 
 
@@ -30,6 +32,9 @@ from tests.classifier.samples import ANY_TEXT
         ("STOP DOING THAT", "stop doing that", ("xcaps",)),
         ("go to shop(dot)com", "go to <url> shop com", ("xdot",)),
         ("http : / / shop . com", "<url> shop com", ("xdot",)),
+        ("see http://deal.xyz/a", "see <url> deal xyz", ("xcheap",)),
+        ("see bit.ly/3xyz now", "see <url> bit ly now", ("xshort",)),
+        ("ab.com cd.com ef.com gh.com", "<url> ab com <url> cd com <url> ef com <url> gh com", ("xurls", "xlinks")),
         ("café naïve Straße", "cafe naive strasse", ()),
     ],
 )
@@ -73,6 +78,21 @@ def test_any_text_has_one_normal_form(text: str) -> None:
     assert normalise(once.text).text == once.text
     assert once.text == " ".join(once.text.split())
     assert set(once.flags) <= set(FLAGS)
+
+
+@given(st.lists(ANY_TEXT, min_size=8, max_size=24))
+@settings(max_examples=300)
+def test_many_texts_read_as_each_alone(texts: list[str]) -> None:
+    """Looking at a whole batch at once finds what looking at each text finds."""
+    assert normalise_all(texts) == [normalise(text) for text in texts]
+
+
+@given(st.text(alphabet="abdothxp.:/!?$0189 ()-[]*#%<>AZ\n\t", max_size=30))
+@settings(max_examples=600)
+def test_no_act_is_kept_out(text: str) -> None:
+    """In a text before which a door is shut, the act behind it finds nothing."""
+    shut = [act for number, act in enumerate(ACTS) if not quiet.doors([text])[0] >> number & 1]
+    assert [edit for act in shut if act.gate(fold(text)) for edit in act.edits(fold(text))] == []
 
 
 @given(ANY_TEXT)

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from classifier import LABELS, artifact, heads, targets
-from classifier.augment import augment, toxic_odds
+from classifier.augment import augment, telling_odds
 from classifier.data import DataError, Row, read
 from classifier.disguise import WAYS, disguise
+from classifier.groups import ENGLISH
 from classifier.normalise import normalise
-from classifier.train import train
+from classifier.train import train_group
 from tests.classifier import samples
 
 NOBODY = (None,) * len(LABELS)
@@ -27,14 +28,15 @@ def _row(text: str, labels: tuple[int | None, ...]) -> Row:
 
 def test_the_same_data_give_the_same_bytes(data: Path, small_file: Path, tmp_path: Path) -> None:
     """A second training writes an identical file."""
-    digest = train(data, tmp_path / "again.model")
-    assert digest == sha256(small_file.read_bytes()).hexdigest()
+    again = train_group(ENGLISH, data, tmp_path / "again.model")
+    assert again.read_bytes() == small_file.read_bytes()
 
 
 def test_other_data_give_another_model(small_file: Path, tmp_path: Path) -> None:
     """The model depends on what it was shown."""
-    samples.write_data(tmp_path / "data", samples.rows(400, seed=2))
-    assert train(tmp_path / "data", tmp_path / "b.model") != artifact.read(small_file).sha256
+    samples.write_data(tmp_path / "data", samples.rows(800, seed=2))
+    other = train_group(ENGLISH, tmp_path / "data", tmp_path / "b.model")
+    assert artifact.read(other).sha256 != artifact.read(small_file).sha256
 
 
 def test_the_file_records_its_training(data: Path, small_file: Path) -> None:
@@ -62,6 +64,9 @@ def test_no_text_survives_in_the_file(small_file: Path) -> None:
         (_labels(spam=1), "toxicity", 0),
         (_labels(spam=1), "insult", 0),
         (_labels(identity_attack=0), "toxicity", None),
+        (_labels(identity_attack=1), "toxicity", 1),
+        (_labels(threat=1, spam=0), "toxicity", 1),
+        (_labels(obscene=0), "toxicity", None),
         (NOBODY, "spam", None),
     ],
 )
@@ -70,7 +75,7 @@ def test_a_missing_label_is_not_a_zero(labels: tuple[int | None, ...], label: st
     matrix = targets.matrix([_row("x", labels)])
     found, weight = targets.for_head(matrix, np.ones(1, np.float32), LABELS.index(label))
     assert (None if np.isnan(found[0]) else int(found[0])) == target
-    assert (weight[0] == 1) == (labels[LABELS.index(label)] is not None or target is None)
+    assert (weight[0] == 1) == (labels[LABELS.index(label)] is not None or target != 0)
 
 
 def test_calibration_judges_only_what_was_judged() -> None:
@@ -117,7 +122,7 @@ def test_augmenting_disguises_toxic_words_only_where_counted() -> None:
     rows += [_row(f"the tea number {at} is warm, thank you", _labels(toxicity=0)) for at in range(60)]
     made = augment(rows, seed=1)
     assert made == augment(rows, seed=1)
-    assert toxic_odds(rows)["zonker"] > 1.5 > toxic_odds(rows)["tea"]
+    assert telling_odds(rows, 1)["zonker"] > 1.5 > telling_odds(rows, 1)["tea"]
     disguised = [row for row in made if row.family == "disguised" and row.labels[1] == 1]
     assert len(disguised) > 10
     assert not any("zonker" in row.text for row in disguised)

@@ -117,7 +117,7 @@ class MeetingModel(WordModel):
         super().__init__()
         self.gate = gate
 
-    def score(self, texts: Sequence[str], read: Sequence[Any] | None = None) -> list[WordScores]:
+    def score(self, texts: Sequence[str], *more: Any) -> list[WordScores]:
         self.gate.wait(10)
         return super().score(texts)
 

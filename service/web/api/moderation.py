@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from classifier import Model
+from classifier import Context, Model
 from service import reviewing
 from service.domain import text
 from service.domain.lifecycle import Action
@@ -172,15 +172,17 @@ def spoke(model: Model | None, comment: Flagged, most: int) -> list[dict[str, An
     by_score = sorted((label for label in LABELS if scores[label] is not None), key=lambda label: -(scores[label] or 0))
     first = [comment.reason] if comment.reason in by_score else []
     labels = [*first, *(label for label in by_score if label not in first)][:most]
-    return [{"label": label, "score": scores[label], **_words(model, masked, label)} for label in labels]
+    beside = Context(name=comment.name, website=comment.website or "")
+    return [{"label": label, "score": scores[label], **_words(model, masked, label, beside)} for label in labels]
 
 
-def _words(model: Model, body: str, label: str) -> dict[str, Any]:
+def _words(model: Model, body: str, label: str, beside: Context) -> dict[str, Any]:
+    found = model.explain(body, label, SPOKE * 2, beside)
     shown: list[dict[str, Any]] = [
-        {"text": word.text, "start": word.start, "end": word.end, "weight": word.log_odds}
-        for word in model.explain(body, label, top=SPOKE * 2).words
+        {"text": word.text, "start": word.start, "end": word.end, "weight": word.log_odds} for word in found.words
     ]
     return {
         "for_": [word for word in shown if word["weight"] > 0][:SPOKE],
         "against": [word for word in shown if word["weight"] < 0][:SPOKE],
+        "named": [{"name": flag.name, "weight": flag.log_odds} for flag in found.flags if flag.log_odds],
     }

@@ -143,7 +143,7 @@ class MeetingModel(WordModel):
         self._world = world
         self._gate = threading.Barrier(copies, timeout=20)
 
-    def score(self, texts: Sequence[str], read: Sequence[Any] | None = None) -> list[WordScores]:
+    def score(self, texts: Sequence[str], *more: Any) -> list[WordScores]:
         self._world.execute(
             "UPDATE comity.comment SET due_at = now() - interval '1 minute', attempts = 0 WHERE due_at IS NOT NULL"
         )
@@ -189,7 +189,7 @@ def test_a_judge_that_comes_late_changes_nothing(world: World, pool_of: Callable
     held, go_on = threading.Event(), threading.Event()
 
     class SlowModel(WordModel):
-        def score(self, texts: Sequence[str], read: Sequence[Any] | None = None) -> list[WordScores]:
+        def score(self, texts: Sequence[str], *more: Any) -> list[WordScores]:
             held.set()
             assert go_on.wait(20)
             return super().score(texts)
