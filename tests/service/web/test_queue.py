@@ -252,6 +252,11 @@ def test_a_moderator_sees_the_sites_the_token_names(world: World) -> None:
     thread = world.read(thread_key="page").json["thread"]["id"]
     assert ids(queue(world, third, thread=thread)) == []
 
+    for number in range(8):
+        world.add_site(f"more-{number}")
+    world.app.extensions["comity"].gate.forget()
+    assert ids(queue(world, everywhere)) == [mine["id"], *made]
+
 
 # The review ----------------------------------------------------------------------------------------------------------
 
