@@ -7,7 +7,7 @@ writes the decision, its event, the counters and the thread in the same transact
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from json import dumps
 from typing import Any
 from uuid import UUID
@@ -177,7 +177,7 @@ def _row(n: int, submission: Submission, key: RequestKey | None) -> dict[str, An
         "user_agent": submission.user_agent,
         "referrer": submission.referrer,
         "language": submission.language,
-        "submitted_at": submission.submitted_at and submission.submitted_at.isoformat(),
+        "submitted_at": submission.submitted_at and submission.submitted_at.astimezone(UTC).isoformat(),
         "verified": submission.author_verified,
         "notify": submission.notify,
         "key_id": contact.key_id,
