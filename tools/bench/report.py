@@ -26,8 +26,8 @@ _BOUNDS = """
 
 * **1** The CPU of the web process: Python runs on one core. A third of it is the statement that takes the comment,
   through libpq and back; a tenth each are the address sealed (HPKE), the schema, the three limits, and the event loop
-  with the hand-over to a thread; the rest is JSON, the key of the request, ids and the line of the log. The baseline has
-  the first, and the framework that ours goes past. The database writes three rows and ten index entries where the
+  with the hand-over to a thread; the rest is JSON, the key of the request, ids and the line of the log. The baseline
+  has the first, and the framework that ours goes past. The database writes three rows and ten index entries where the
   baseline writes one of each, and the windows of the limits.
 * **2** Half of it is the worker's CPU (the text brought into its plain form, features, language, sketch), half is
   PostgreSQL's: one half of that for near repeats (six bands and a sketch are written and looked up for each comment),
