@@ -69,7 +69,8 @@ def _fold_one(code: int) -> str:
     if lower in _LOOKALIKES:
         return _LOOKALIKES[lower]
     parts = unicodedata.normalize("NFKD", lower)
-    plain = "".join(_LOOKALIKES.get(c, c) for c in parts if not _within(ord(c), _MARK_RANGES)).lower()
+    lowered = "".join(c for c in parts if not _within(ord(c), _MARK_RANGES)).lower()
+    plain = "".join(_LOOKALIKES.get(c, c) for c in lowered)
     if plain.isascii():
         return plain if 1 <= len(plain) <= 4 else lower
     return plain if len(plain) == 1 else lower

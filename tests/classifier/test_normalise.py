@@ -70,6 +70,12 @@ def test_ordinary_writing_is_left_alone(text: str) -> None:
     assert normalise(text) == Normalised(text, ())
 
 
+def test_every_code_point_folds_once() -> None:
+    """What a code point is folded into is folded already, for all of Unicode."""
+    twice = [chr(code) for code in range(0x110000) if fold(folded := fold(chr(code))) != folded]
+    assert twice == []
+
+
 @given(ANY_TEXT)
 @settings(max_examples=600)
 def test_any_text_has_one_normal_form(text: str) -> None:
