@@ -5,12 +5,13 @@ values as they are, where it would have to read text.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain, repeat
 from json import dumps
 from struct import Struct
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import numpy as np
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
@@ -72,15 +73,17 @@ def _numbers(name: str, code: str) -> _Kind:
     """Numbers (truth values are some), each of the size of the struct's code."""
     each = Struct(f">i{code}")
     size = each.size - 4
-    row = np.dtype([("size", ">i4"), ("value", f">{np.dtype(code).kind}{size}" if code != "?" else "?")])
 
     def all_(values: Sequence[Any]) -> bytes:
-        table = np.empty(len(values), row)
-        table["size"] = size
-        table["value"] = values
-        return table.tobytes()
+        return _row(code, len(values)).pack(*chain.from_iterable(zip(repeat(size), values)))
 
     return _kind(name, lambda value: each.pack(size, value), all_)
+
+
+@lru_cache(1024)
+def _row(code: str, count: int) -> Struct:
+    """So many elements, each with its size before it."""
+    return Struct(">" + f"i{code}" * count)
 
 
 def _sized(written: bytes) -> bytes:
