@@ -11,9 +11,11 @@ from tools.bench.figure import Figure
 _HEAD = """\
 # Performance
 
-Written by `{command}` on {date}, on a machine with {cores} cores and {memory} GB of memory that others used at the same
-time. What can be compared was measured in turns in one run, so ratios say more than rates: each is the median of
-{turns} turns, with the lowest and the highest behind it. The load comes from one process that speaks HTTP over
+Written by `{command}` on {date},
+on a machine with {cores} cores and {memory} GB of memory. What can be compared was measured in turns in one run, so
+ratios say more than rates: each is the median of {turns} turns, with the lowest and the highest behind it. On idle
+cores the baselines, which do little, win more than ours; on busy ones only the sum of the work counts, and the figures
+2b and 3c come out a third to a half higher. The load comes from one process that speaks HTTP over
 {connections} kept connections; what it costs stands apart, as `client`. CPU is user and system time for each request
 or comment, as the kernel counts it. Baselines lie beside the benchmark:
 `tools/bench/baselines.py` and `tools/bench/usual.py`.
