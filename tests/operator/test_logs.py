@@ -14,7 +14,7 @@ LEVELS = {"debug", "info", "warning", "error"}
 
 
 def _calls() -> Iterator[tuple[str, str]]:
-    """Event and level of each call that writes one: of a module's `_log`, or of the supervisor's journal."""
+    """Event and level of each call that writes one: of a module's `_log`, of many at once, or of the supervisor's journal."""
     for package in ("service", "workers", "classifier"):
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -23,6 +23,8 @@ def _calls() -> Iterator[tuple[str, str]]:
                 owner, name = ast.unparse(node.func.value), node.func.attr
                 if owner == "_log" and name in LEVELS:
                     yield ast.literal_eval(node.args[0]), name
+                if (owner, name) == ("log", "many"):
+                    yield ast.literal_eval(node.args[1]), "info"
                 if owner.endswith("journal") and name == "event":
                     yield ast.literal_eval(node.args[0]), ast.literal_eval(node.args[1]) if node.args[1:] else "info"
 
