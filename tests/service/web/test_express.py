@@ -74,6 +74,7 @@ CASES: dict[str, tuple[Callable[[World], bytes], dict[str, str], bool]] = {
     "a list": (lambda _: b"[]", {}, False),
     "not valid": (lambda world: submission(world, email="nobody"), {}, False),
     "too long": (lambda world: submission(world, body="a" * 70_000), {}, False),
+    "too large": (lambda world: submission(world) + b" " * 65_536, {}, False),
     "no key": (submission, {"Authorization": ""}, False),
     "another key": (submission, {"Authorization": "Bearer comity_sk_aaaaaaaaaa_" + "b" * 32}, False),
     "another scheme": (submission, {"Authorization": "Basic YTpi"}, False),
