@@ -1,4 +1,4 @@
-"""The one door for writes to comments: submitting, editing, withdrawing and deciding.
+"""The one door for changes of comments: editing, withdrawing and deciding. `service.store.submissions` takes them in.
 
 Every change of state goes through `decide`: it asks the lifecycle, changes the row if it still is what was seen, and
 writes the decision, its event, the counters and the thread in the same transaction.
@@ -7,39 +7,15 @@ writes the decision, its event, the counters and the thread in the same transact
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from json import dumps
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from service.domain.ids import new_id
 from service.domain.lifecycle import Action, Actor, Move, State, advance
 from service.domain.reasons import LABELS, Reason
-from service.domain.submission import Submission
 from service.store.arrays import array
-from service.store.database import Connection, Prepared
-
-DUPLICATE_WINDOW = timedelta(minutes=10)
-
-#: What `comity.submit` is called with, in its order: names in the JSON of `_row`, and their types.
-_COLUMNS = {
-    "route": "text", "key": "text", "fingerprint": "bytea",
-    "id": "uuid", "site": "uuid", "new_thread": "uuid", "thread_key": "text", "thread_url": "text",
-    "thread_title": "text", "parent": "uuid", "name": "text", "body": "text", "website": "text", "digest": "bytea",
-    "prefix": "text", "user_agent": "text", "referrer": "text", "language": "text", "submitted_at": "timestamptz",
-    "verified": "boolean", "notify": "boolean",
-    "key_id": "text", "sealed": "bytea", "author": "bytea", "domain": "bytea", "class": "text",
-}  # fmt: skip
-#: Many submissions in one statement, one after the other. As JSON: the driver takes longer for that many parameters.
-_SUBMIT = Prepared(
-    "submit",
-    f"""
-SELECT s.outcome, s.comment_id
-FROM json_to_recordset(%s::json) AS i (n integer, {", ".join(f'"{name}" {kind}' for name, kind in _COLUMNS.items())}),
-LATERAL comity.submit({", ".join(f'i."{name}"' for name in _COLUMNS)}, %s::interval) AS s
-ORDER BY i.n
-""",
-)
+from service.store.database import Connection
 
 
 class Refused(Exception):
@@ -60,137 +36,6 @@ class Conflict(Exception):
 
 class NotFound(Exception):
     """Raised when there is no such thing in this site."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A comment that is stored. replayed: it was, by an earlier request with the same key."""
-
-    id: UUID
-    replayed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RequestKey:
-    """The sender's Idempotency-Key on a route, with the keyed digest of the body it came with."""
-
-    route: str
-    key: str
-    fingerprint: bytes
-
-
-def submit(connection: Connection, submission: Submission, key: RequestKey | None = None) -> Accepted:
-    """Store a submission with its contact and its key, in one statement; pending from then on.
-
-    Raises Refused, with nothing stored. On an autocommit connection the return means it was committed.
-    """
-    outcome = submit_all(connection, [(submission, key)])[0]
-    if isinstance(outcome, Refused):
-        raise outcome
-    return outcome
-
-
-def submit_all(
-    connection: Connection, submissions: Sequence[tuple[Submission, RequestKey | None]]
-) -> list[Accepted | Refused]:
-    """The same for several in one statement, one after the other: what became of each, in order.
-
-    One that is refused leaves nothing and does not hinder the others; an exception says that none is stored.
-    """
-    rows = _SUBMIT.rows(connection, [_rows(submissions), f"{DUPLICATE_WINDOW.total_seconds()} seconds"])
-    return [_outcome(word, comment_id) for word, comment_id in rows]
-
-
-def _outcome(word: str, comment_id: str) -> Accepted | Refused:
-    if word in ("accepted", "replayed"):
-        return Accepted(UUID(comment_id), replayed=word == "replayed")
-    return Refused(word)
-
-
-def answered(connection: Connection, site_id: UUID, key: RequestKey) -> list[str] | None:
-    """The outcomes of an earlier request with this key and body, as `submit_batch` returns them; None without one."""
-    row = connection.execute(
-        "SELECT outcomes FROM comity.idempotency WHERE site_id = %s AND route = %s AND key = %s AND fingerprint = %s "
-        "AND created_at >= now() - interval '24 hours'",
-        [site_id, key.route, key.key, key.fingerprint],
-    ).fetchone()
-    return None if row is None else list(row.outcomes)
-
-
-def submit_batch(
-    connection: Connection, site_id: UUID, submissions: Sequence[Submission | str], key: RequestKey | None
-) -> tuple[list[str], bool]:
-    """Store many in one transaction (the caller's). A word stands for an item that is not to be taken, and says why.
-
-    Returns an outcome per item, a comment's id or "!" and that word or the code of `Refused`, and whether they are
-    replayed.
-    Raises Refused("key_reused").
-    """
-    if key is not None:
-        taken = connection.execute(
-            "SELECT answer, outcomes FROM comity.take_key(%s, %s, %s, %s)",
-            [site_id, key.route, key.key, key.fingerprint],
-        ).fetchone()
-        assert taken is not None
-        if taken.answer == "reused":
-            raise Refused("key_reused")
-        if taken.answer == "replayed":
-            return taken.outcomes, True
-    outcomes = _submit_items(connection, submissions)
-    if key is not None:
-        connection.execute("SELECT comity.settle_key(%s, %s, %s, %s)", [site_id, key.route, key.key, outcomes])
-    return outcomes, False
-
-
-def _submit_items(connection: Connection, submissions: Sequence[Submission | str]) -> list[str]:
-    taken = iter(submit_all(connection, [(one, None) for one in submissions if isinstance(one, Submission)]))
-    return [f"!{one}" if isinstance(one, str) else _word(next(taken)) for one in submissions]
-
-
-def _word(outcome: Accepted | Refused) -> str:
-    return f"!{outcome.code}" if isinstance(outcome, Refused) else str(outcome.id)
-
-
-def _rows(submissions: Sequence[tuple[Submission, RequestKey | None]]) -> str:
-    return dumps([_row(n, *one) for n, one in enumerate(submissions)], ensure_ascii=False)
-
-
-def _row(n: int, submission: Submission, key: RequestKey | None) -> dict[str, Any]:
-    contact, place, parent = submission.contact, submission.place, submission.parent_id
-    return {
-        "n": n,
-        "route": key and key.route,
-        "key": key and key.key,
-        "fingerprint": key and _hex(key.fingerprint),
-        "id": submission.id.hex,
-        "site": submission.site_id.hex,
-        "new_thread": new_id().hex,
-        "thread_key": place.key,
-        "thread_url": place.url,
-        "thread_title": place.title,
-        "parent": parent and parent.hex,
-        "name": submission.name,
-        "body": submission.body,
-        "website": submission.website,
-        "digest": _hex(submission.digest),
-        "prefix": submission.author_prefix,
-        "user_agent": submission.user_agent,
-        "referrer": submission.referrer,
-        "language": submission.language,
-        "submitted_at": submission.submitted_at and submission.submitted_at.astimezone(UTC).isoformat(),
-        "verified": submission.author_verified,
-        "notify": submission.notify,
-        "key_id": contact.key_id,
-        "sealed": _hex(contact.sealed),
-        "author": _hex(contact.author_index),
-        "domain": _hex(contact.domain_index),
-        "class": contact.domain_class,
-    }
-
-
-def _hex(value: bytes) -> str:
-    """Bytes as PostgreSQL reads them in a text."""
-    return f"\\x{value.hex()}"
 
 
 @dataclass(frozen=True, slots=True)

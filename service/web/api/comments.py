@@ -11,10 +11,11 @@ from service import failpoints
 from service.domain import text
 from service.domain.reasons import PUBLIC_WORDS, Reason
 from service.domain.submission import Submission
-from service.store import comments
-from service.store.comments import Accepted, Conflict, Refused, RequestKey, Revision, Seen
+from service.store import comments, submissions
+from service.store.comments import Conflict, Refused, Revision, Seen
 from service.store.database import Busy, Connection
 from service.store.sites import Site
+from service.store.submissions import Accepted, RequestKey
 from service.web import schemas
 from service.web.auth import Right
 from service.web.errors import Problem, with_headers
@@ -160,13 +161,13 @@ def _answered(services: Services, site: Site, key: RequestKey | None) -> list[st
     if key is None:
         return None
     with services.database.connection() as connection:
-        return comments.answered(connection, site.id, key)
+        return submissions.answered(connection, site.id, key)
 
 
 def _store(services: Services, taken: Submission, key: RequestKey | None) -> Accepted:
     try:
         with services.database.connection() as connection:
-            accepted = comments.submit(connection, taken, key)
+            accepted = submissions.submit(connection, taken, key)
             failpoints.hit("committed")
     except Refused as refused:
         raise refusal(refused) from None
@@ -312,7 +313,7 @@ def _store_batch(services: Services, site: Site, kept: Items, key: RequestKey | 
     words = [item.kind if isinstance(item, Problem) else item for item in kept]
     try:
         with services.database.transaction() as connection:
-            stored = comments.submit_batch(connection, site.id, words, key)
+            stored = submissions.submit_batch(connection, site.id, words, key)
     except Refused as refused:
         raise refusal(refused) from None
     except Busy:

@@ -11,7 +11,7 @@ from uuid import UUID
 from flask import Request
 
 from service.domain.submission import Submission
-from service.store.comments import RequestKey
+from service.store.submissions import RequestKey
 from service.web import reading, schemas
 from service.web.embed.discussion import Discussion
 from service.web.errors import Problem

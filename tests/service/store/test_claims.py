@@ -1,6 +1,6 @@
 """Claims: one row for a batch, which is over when it was decided, given back, or its time is up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -14,15 +14,6 @@ from service.store.database import Connection, Database
 from tests.world import World, as_role
 
 Attempts = Callable[[], list[int]]
-
-
-@pytest.fixture
-def connection(world: World) -> Iterator[Connection]:
-    """With a worker's rights."""
-    database = Database(as_role(world.owner_url, "comity_worker"), "worker", 4)
-    with database.connection() as made:
-        yield made
-    database.close()
 
 
 @pytest.fixture

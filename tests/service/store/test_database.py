@@ -2,21 +2,12 @@
 
 import threading
 import time
-from collections.abc import Iterator
 
 import psycopg
 import pytest
 
 from service.store.database import Busy, Database, Unavailable
 from tests.world import World, as_role
-
-
-@pytest.fixture
-def database(world: World) -> Iterator[Database]:
-    """A small pool with the rights of the web process."""
-    made = Database(as_role(world.owner_url, "comity_web"), "web", 1)
-    yield made
-    made.close()
 
 
 def test_every_connection_has_its_time_outs(world: World) -> None:

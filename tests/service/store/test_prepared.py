@@ -1,22 +1,13 @@
 """A prepared statement is there whenever it is needed, whatever the driver did meanwhile."""
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 
-from service.store.database import Database, Prepared
-from tests.world import World, as_role
+from service.store.database import Database
+from service.store.prepared import Prepared
+from tests.world import World
 
 ADD = Prepared("test_add", "SELECT %s::integer + 1, NULL::text, %s")
-
-
-@pytest.fixture
-def database(world: World) -> Iterator[Database]:
-    """The database as the web process reaches it."""
-    found = Database(as_role(world.owner_url, "comity_web"), "web", 2)
-    yield found
-    found.close()
 
 
 def test_rows_come_as_texts(database: Database) -> None:

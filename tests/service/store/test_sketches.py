@@ -1,6 +1,5 @@
 """Near repeats in the database: which earlier comments count."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID
 
@@ -8,20 +7,11 @@ import pytest
 
 from service import evidence
 from service.store import sketches
-from service.store.database import Connection, Database
+from service.store.database import Connection
 from service.store.sketches import Sketched
-from tests.world import World, as_role
+from tests.world import World
 
 TEXT = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen {}"
-
-
-@pytest.fixture
-def connection(world: World) -> Iterator[Connection]:
-    """With a worker's rights."""
-    database = Database(as_role(world.owner_url, "comity_worker"), "worker", 1)
-    with database.connection() as made:
-        yield made
-    database.close()
 
 
 def sketched(world: World, body: str) -> Sketched:
