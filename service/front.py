@@ -18,11 +18,11 @@ from granian.rsgi import Scope
 from service.bodies import MOST_BYTES, Bodies, Body, Broken, Crowded, Slow
 from service.crew import Crew
 from service.parent import HURRY
-from service.web.answers import NOTES, refusal
+from service.web.answers import NOTES, Answered, refusal
 from service.web.errors import Problem, from_domain
-from service.web.express import METHOD, Express, Parts
 from service.web.listing import PATH
-from service.web.shortcut import STAMP, Read, Shortcut
+from service.web.read_shortcut import STAMP, Read, ReadShortcut
+from service.web.submission_shortcut import SubmissionShortcut
 
 WAITING_PER_THREAD = 64  # requests; at some milliseconds each, under a second
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -47,13 +47,13 @@ class Front:
         app: Application,
         threads: int,
         bodies: Bodies | None = None,
-        shortcut: Shortcut | None = None,
-        express: Express | None = None,
+        reads: ReadShortcut | None = None,
+        submissions: SubmissionShortcut | None = None,
     ) -> None:
-        """shortcut, express: what may be answered without the application."""
+        """reads, submissions: what may be answered without the application."""
         self._app = app
-        self._shortcut = shortcut
-        self._express = express
+        self._reads = reads
+        self._submissions = submissions
         self._bodies = bodies or Bodies()
         self._crew = Crew(threads)
         self._most_calls = threads + threads * WAITING_PER_THREAD
@@ -69,9 +69,9 @@ class Front:
     async def __rsgi__(self, scope: Scope, proto: HTTPProtocol) -> None:
         """Answer one request."""
         begun = time.perf_counter()
-        if self._shortcut is not None and scope.method == "GET" and scope.path == PATH:
+        if self._reads is not None and scope.method == "GET" and scope.path == PATH:
             read = _read(scope)
-            known = None if read is None else self._shortcut.answer(read, begun)
+            known = None if read is None else self._reads.answer(read, begun)
             if known is not None:
                 proto.response_bytes(*known)
                 return
@@ -108,9 +108,9 @@ class Front:
 
     def _fetch(self, scope: Scope, proto: HTTPProtocol, read: Read, begun: float) -> None:
         """Answer a public read from the store, or ask the application."""
-        assert self._shortcut is not None
+        assert self._reads is not None
         try:
-            found = self._shortcut.fetch(read, begun)
+            found = self._reads.fetch(read, begun)
         except Exception as error:
             _refuse(scope, proto, from_domain(error), begun)
             return
@@ -128,21 +128,21 @@ class Front:
                 asked["comity.begun"] = begun
                 answer = _ask(self._app, asked)
                 read = _read(scope) if STAMP in asked and scope.method == "GET" else None
-                if self._shortcut is not None and read is not None:
-                    self._shortcut.learn(read, asked, *answer)
-            if self._shortcut is not None:
-                self._shortcut.changed(scope.method, scope.path)
+                if self._reads is not None and read is not None:
+                    self._reads.learn(read, asked, *answer)
+            if self._reads is not None:
+                self._reads.changed(scope.method, scope.path)
             proto.response_bytes(*answer)
         except Exception as error:
             _refuse(scope, proto, from_domain(error), begun)
 
-    def _submitted(self, scope: Scope, body: Body) -> Parts | None:
+    def _submitted(self, scope: Scope, body: Body) -> Answered | None:
         """The answer to a submission; None when it is none, or none for the short way."""
-        if self._express is None or scope.method != METHOD or scope.path != PATH or scope.query_string:
+        if self._submissions is None or not self._submissions.serves(scope.method, scope.path, scope.query_string):
             return None
         host = scope.headers.get("host") or scope.authority or ""
         fields: Any = scope.headers  # can do more than granian's stubs say
-        return self._express.answer(host, fields, bytes(body.content))
+        return self._submissions.answer(host, fields, bytes(body.content))
 
 
 def _read(scope: Scope) -> Read | None:

@@ -10,8 +10,8 @@ from service.parent import end_with_parent
 from service.settings import Settings
 from service.store.database import Database
 from service.web import metrics
-from service.web.express import Express
-from service.web.shortcut import Shortcut
+from service.web.read_shortcut import ReadShortcut
+from service.web.submission_shortcut import SubmissionShortcut
 
 _log = log.get(__name__)
 
@@ -28,7 +28,7 @@ def application() -> Front:
         _serve_metrics(settings, app.extensions["comity"].database)
     _log.info("web_ready", port=settings.port)
     services = app.extensions["comity"]
-    return Front(app, settings.web_threads, shortcut=Shortcut(services), express=Express(services))
+    return Front(app, settings.web_threads, reads=ReadShortcut(services), submissions=SubmissionShortcut(services))
 
 
 def _serve_metrics(settings: Settings, database: Database) -> None:

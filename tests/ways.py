@@ -6,7 +6,8 @@ from typing import Any
 
 from flask import Flask
 
-from service.web.express import METHOD, PATH, Express, Parts
+from service.web.answers import Answered
+from service.web.submission_shortcut import SubmissionShortcut
 
 LONG = "test.long_way"  # in the environment of a request: the application alone is asked
 
@@ -33,16 +34,16 @@ class Ways:
     """A WSGI application: the short way where it answers, else the long one."""
 
     def __init__(self, app: Flask) -> None:
-        self.long, self.express = app.wsgi_app, Express(app.extensions["comity"])
+        self.long, self.shortcut = app.wsgi_app, SubmissionShortcut(app.extensions["comity"])
         self.shortened = 0
 
-    def short(self, environ: dict[str, Any]) -> Parts | None:
+    def short(self, environ: dict[str, Any]) -> Answered | None:
         """What the short way answers."""
-        if environ["REQUEST_METHOD"] != METHOD or environ["PATH_INFO"] != PATH or environ["QUERY_STRING"]:
+        if not self.shortcut.serves(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]):
             return None
         raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = BytesIO(raw)
-        return self.express.answer(environ.get("HTTP_HOST", ""), Fields(environ), raw)
+        return self.shortcut.answer(environ.get("HTTP_HOST", ""), Fields(environ), raw)
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         found = None if LONG in environ else self.short(environ)
@@ -50,6 +51,5 @@ class Ways:
             return self.long(environ, start)  # type: ignore[no-any-return]
         self.shortened += 1
         status, headers, content = found
-        length = [] if any(name == "Content-Length" for name, _ in headers) else [("Content-Length", str(len(content)))]
-        start(f"{status} Said", [*headers, *length])
+        start(f"{status} Said", headers)
         return [content]

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from classifier import LABELS, Context, Model
-from classifier.normalise import Normalised, normalise
+from classifier.normalise import Normalised, normalise_all
 from service import evidence, failpoints, log
 from service.domain.facts import Facts
 from service.domain.ids import new_id
@@ -162,7 +162,8 @@ def _gather(connection: Any, claimed: Sequence[Claimed], policy: Mapping[UUID, P
 
 def _read(claimed: Sequence[Claimed]) -> dict[UUID, Normalised]:
     """Bodies as the classifier reads them, by comment; each is read once. One tried too often is not read again."""
-    return {one.id: normalise(one.body) for one in claimed if one.attempts <= claims.MAX_ATTEMPTS}
+    fit = [one for one in claimed if one.attempts <= claims.MAX_ATTEMPTS]
+    return dict(zip((one.id for one in fit), normalise_all([one.body for one in fit]), strict=True))
 
 
 def _ruling(comment: Claimed, verdict: Verdict, facts: Facts, policy: Policy, model: Model | None) -> comments.Ruling:

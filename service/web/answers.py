@@ -11,6 +11,9 @@ from service.web import metrics
 from service.web.errors import Problem
 from service.web.notes import Notes
 
+#: Status, header fields and content.
+Answered = tuple[int, list[tuple[str, str]], bytes]
+
 NOTES = Notes()
 metrics.before(NOTES.write)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}", re.ASCII)
@@ -26,17 +29,16 @@ def request_id(given: str) -> str:
     return given if _REQUEST_ID.fullmatch(given) else str(random_id())
 
 
-def refusal(problem: Problem, method: str, given_id: str, begun: float) -> tuple[int, list[tuple[str, str]], bytes]:
+def refusal(problem: Problem, method: str, given_id: str, begun: float) -> Answered:
     """Status, header fields and content of an answer that needs no application. begun: by `time.perf_counter`."""
     name = request_id(given_id)
     NOTES.add(method, "unknown", problem.status, time.perf_counter() - begun, name)
     return of_problem(problem, name)
 
 
-def of_problem(problem: Problem, name: str) -> tuple[int, list[tuple[str, str]], bytes]:
+def of_problem(problem: Problem, name: str) -> Answered:
     """Status, header fields and content of the answer to the request `name` that ended in a problem."""
-    document = {**problem.document(), "instance": f"urn:comity:request:{name}"}
-    content = json.dumps(document).encode()
+    content = json.dumps(problem.document(name)).encode()
     headers = {
         "Content-Type": "application/problem+json",
         "Content-Length": str(len(content)),

@@ -56,21 +56,20 @@ class Problem(Exception):
         """The HTTP status."""
         return TYPES[self.kind][0]
 
-    def document(self) -> dict[str, Any]:
-        """The problem as a JSON object, without the instance."""
+    def document(self, request_id: str = "") -> dict[str, Any]:
+        """The problem as a JSON object. Its instance is the request's id, which is also in our log."""
         status, title = TYPES[self.kind]
         kind = QUOTA_TYPE if self.kind == "quota-exceeded" else f"/docs/problems#{self.kind}"
         document: dict[str, Any] = {"type": kind, "title": title, "status": status, "detail": self.detail}
         if self.errors:
             document["errors"] = list(self.errors)
-        return document | dict(self.extra or {})
+        instance = {"instance": f"urn:comity:request:{request_id}"} if request_id else {}
+        return {**document, **(self.extra or {}), **instance}
 
 
 def answer(problem: Problem) -> Response:
-    """The response of a problem; its instance is the request's id, which is also in our log."""
-    document = problem.document()
-    if request_id := request.environ.get("comity.request_id"):
-        document["instance"] = f"urn:comity:request:{request_id}"
+    """The response of a problem."""
+    document = problem.document(request.environ.get("comity.request_id", ""))
     response = FlaskResponse(json.dumps(document), status=problem.status, content_type="application/problem+json")
     response.headers.update(problem.headers or {})
     response.headers["Cache-Control"] = "no-store"

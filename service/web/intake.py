@@ -1,6 +1,7 @@
 """From checked input to a submission: addresses are sealed here, limits are named here."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from service.domain import text
@@ -52,3 +53,18 @@ def site_limit(services: Services, site: Site, cost: int = 1) -> Want:
     """The limit of all that a site submits."""
     count, seconds = site.limits.get("site", services.settings.limit_site)
     return Want("site", services.limits.key(site.id.bytes), count, seconds, cost)
+
+
+@lru_cache(4096)
+def prefix_of(address: str) -> str:
+    """The network prefix of an address; "unknown" for what is none."""
+    try:
+        return network_prefix(address)
+    except ValueError:
+        return "unknown"
+
+
+def visitor(services: Services, prefix: str) -> Want:
+    """The limit of requests without a key, counted by network prefix."""
+    count, seconds = services.settings.limit_visitor
+    return Want("visitor", prefix.encode(), count, seconds)

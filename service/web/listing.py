@@ -1,6 +1,6 @@
 """The public list of a page's comments: what may be asked, and what is answered, byte by byte.
 
-The application and the short way past it (`service.web.shortcut`) answer with the same words, which are made here.
+The application and the short way past it (`service.web.read_shortcut`) answer with the same words, which are made here.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -15,9 +15,9 @@ from werkzeug.exceptions import HTTPException
 
 from service.web.errors import TYPES, Problem, from_domain, from_http
 from service.web.fields import show_time
+from service.web.intake import visitor
 from service.web.limits import Want
 from service.web.routing import client_prefix, services
-from service.web.shortcut import visitor
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -8,18 +8,17 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import structlog
 
-from service.domain.contact import network_prefix
 from service.store.threads import Stamp
 from service.web import answers, cors, listing
+from service.web.answers import Answered
 from service.web.errors import Problem, with_headers
 from service.web.hosts import Hosts
 from service.web.hot import Fields, Hot, Kept, Watch
-from service.web.limits import Want
+from service.web.intake import prefix_of, visitor
 from service.web.listing import PATH, Asked, Held, Said
 from service.web.services import Services
 
@@ -49,10 +48,7 @@ class Read:
         return self.host, self.query, self.origin
 
 
-Answered = tuple[int, Fields, bytes]  # status, header fields and content
-
-
-class Shortcut:
+class ReadShortcut:
     """Answers from memory, and from the store what is plain; learns what was answered."""
 
     def __init__(self, services: Services, hot: Hot | None = None) -> None:
@@ -149,18 +145,3 @@ def _whole(said: Said, limits: Mapping[str, str], name: str) -> Answered:
         "X-Request-Id": name,
     }
     return said.status, list(fields.items()), said.text
-
-
-@lru_cache(4096)
-def prefix_of(address: str) -> str:
-    """The network prefix of an address; "unknown" for what is none."""
-    try:
-        return network_prefix(address)
-    except ValueError:
-        return "unknown"
-
-
-def visitor(parts: Services, prefix: str) -> Want:
-    """The limit of requests without a key, counted by network prefix."""
-    count, seconds = parts.settings.limit_visitor
-    return Want("visitor", prefix.encode(), count, seconds)

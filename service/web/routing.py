@@ -15,8 +15,8 @@ from marshmallow import Schema
 from service.web import auth, cors, reading
 from service.web.auth import Caller, Right
 from service.web.errors import Problem, with_headers
+from service.web.intake import prefix_of, visitor
 from service.web.services import Services
-from service.web.shortcut import prefix_of, visitor
 
 COMMENT_BYTES = 64 * 1024  # the longest body fits, unless its characters come as escapes of JSON
 BATCH_BYTES = 1024 * 1024

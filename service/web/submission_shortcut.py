@@ -12,6 +12,7 @@ import structlog
 
 from service.store.database import Busy, Unavailable
 from service.web import answers, reading
+from service.web.answers import Answered
 from service.web.api import comments
 from service.web.auth import bearer
 from service.web.errors import Problem, of
@@ -19,12 +20,8 @@ from service.web.hosts import Hosts
 from service.web.routing import Answer, Call, written
 from service.web.services import Services
 
-METHOD, PATH = "POST", "/v1/comments"
 _KINDS = frozenset({"application/json", "application/json; charset=utf-8"})
 _FIELDS = ("content-type", "authorization", "idempotency-key", "x-request-id")
-
-#: Status, header fields and content.
-Parts = tuple[int, list[tuple[str, str]], bytes]
 
 
 class Fields(Protocol):
@@ -36,14 +33,18 @@ class Fields(Protocol):
         """The values of all fields of this name."""
 
 
-class Express:
+class SubmissionShortcut:
     """Answers submissions of comments."""
 
     def __init__(self, services: Services) -> None:
         self._services, self._hosts = services, Hosts.of(services.settings)
         self._operation = next(one for one in comments.routes.operations if one.view is comments.submit_comment)
 
-    def answer(self, host: str, fields: Fields, raw: bytes) -> Parts | None:
+    def serves(self, method: str, path: str, query: str) -> bool:
+        """Whether a request is for the endpoint, and has no query."""
+        return (method, path, query) == (self._operation.method, self._operation.path, "")
+
+    def answer(self, host: str, fields: Fields, raw: bytes) -> Answered | None:
         """What the application would answer; None when it has to be asked: nothing has happened then."""
         begun = time.perf_counter()
         found = _plain(fields)
@@ -56,7 +57,7 @@ class Express:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=name)
         answer = self._answered(call, name)
-        answers.NOTES.add(METHOD, PATH, answer[0], time.perf_counter() - begun, name)
+        answers.NOTES.add(self._operation.method, self._operation.path, answer[0], time.perf_counter() - begun, name)
         return answer
 
     def _call(self, found: Mapping[str, str | None], raw: bytes) -> Call | None:
@@ -74,14 +75,14 @@ class Express:
             return None
         return call
 
-    def _answered(self, call: Call, name: str) -> Parts:
+    def _answered(self, call: Call, name: str) -> Answered:
         try:
             answer = comments.submit_comment(call)
             assert isinstance(answer, Answer)
             content, headers = written(self._operation, answer, {})
         except Exception as error:  # the same that the application makes of one
             return answers.of_problem(of(error), name)
-        headers |= {**answers.HEADERS, "X-Request-Id": name}
+        headers |= {"Content-Length": str(len(content)), **answers.HEADERS, "X-Request-Id": name}
         return answer.status, list(headers.items()), content
 
 

@@ -22,6 +22,9 @@ class Headers(dict[str, list[str]]):
     def get(self, name: str, default: Any = None) -> Any:
         return self[name][0] if name in self else default
 
+    def get_all(self, name: str) -> list[str]:
+        return list(super().get(name, []))
+
 
 @dataclass
 class Scope:

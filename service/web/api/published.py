@@ -16,8 +16,8 @@ from service.web.auth import Right
 from service.web.errors import Problem
 from service.web.fields import is_web_url
 from service.web.listing import Asked
+from service.web.read_shortcut import STAMP
 from service.web.routing import Answer, Call, Routes
-from service.web.shortcut import STAMP
 
 routes = Routes("published")
 

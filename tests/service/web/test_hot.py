@@ -18,7 +18,7 @@ from service.store.threads import Named, Stamp
 from service.web import schemas, shown
 from service.web.hot import FRESH, Hot, Kept, Watch
 from service.web.listing import PATH
-from service.web.shortcut import Read, Shortcut
+from service.web.read_shortcut import Read, ReadShortcut
 from tests.world import World
 
 HOST = "127.0.0.1:8080"
@@ -30,7 +30,7 @@ class Process:
 
     def __init__(self, world: World, hot: Hot | None = None) -> None:
         self.world, self.hot = world, hot or Hot()
-        self.short = Shortcut(world.app.extensions["comity"], self.hot)
+        self.short = ReadShortcut(world.app.extensions["comity"], self.hot)
 
     def read(self, **given: Any) -> Read:
         """A request of a page."""

@@ -18,7 +18,7 @@ from service.web import listing
 from service.web.hot import Hot
 from service.web.limits import Limits
 from service.web.listing import PATH
-from service.web.shortcut import Shortcut
+from service.web.read_shortcut import ReadShortcut
 from tests.service.test_front import Headers, Proto, Scope
 from tests.world import World
 
@@ -38,7 +38,7 @@ class Ways:
     """A service and both its ways."""
 
     world: World
-    short: Shortcut
+    short: ReadShortcut
     front: Front
 
     def scope(self, query: str, address: str = "192.0.2.7", **fields: str) -> Scope:
@@ -104,7 +104,7 @@ def ways(shared: World) -> Ways:
     services = shared.app.extensions["comity"]
     counted = Limits(services.keys.of("limits"), None, now=lambda: 1_000_000_007.0)
     shared.app.extensions["comity"] = services = replace(services, limits=counted)
-    short = Shortcut(services, Hot())
+    short = ReadShortcut(services, Hot())
     return Ways(shared, short, Front(shared.app, 1))
 
 
@@ -318,7 +318,7 @@ def test_the_front_asks_the_store_before_the_application(ways: Ways) -> None:
         start("200 OK", [("Content-Type", "text/plain")])
         return [b"application"]
 
-    front = Front(app, 1, shortcut=ways.short)
+    front = Front(app, 1, reads=ways.short)
     for query, by_app in (("site=blog&thread_key=page&limit=13", False), ("site=blog&thread_key=page&x=1", True)):
         proto = Listening()
         scope = ways.scope(query)

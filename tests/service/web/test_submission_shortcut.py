@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from service.bodies import Body
+from service.front import Front
 from service.store.database import Database
 from service.web import fields, metrics
+from tests.service.test_front import Headers, Proto, Scope
 from tests.service.web.asking import stored
 from tests.ways import LONG, Fields, Ways
 from tests.world import World
@@ -144,7 +147,7 @@ def test_a_field_that_stands_twice_is_the_applications(world: World, name: str) 
     """It joins them, and judges the whole."""
     environ = {"HTTP_AUTHORIZATION": f"Bearer {world.secret_key}", "CONTENT_TYPE": "application/json"}
     fields = Fields(environ, [(name, "one"), (name, "two")])
-    assert ways(world).express.answer("127.0.0.1:8080", fields, submission(world)) is None
+    assert ways(world).shortcut.answer("127.0.0.1:8080", fields, submission(world)) is None
     assert stored(world)["comity.comment"] == 0
 
 
@@ -157,6 +160,42 @@ def test_the_answer_is_counted_with_its_route(world: World) -> None:
         ask(world, submission(world), long)
         counts.append((metrics.REGISTRY.get_sample_value("comity_requests_total", labels) or 0) - before)
     assert counts == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "by_app"),
+    [
+        ("POST", "/v1/comments", "", False),
+        ("POST", "/v1/comments", "site=blog", True),
+        ("POST", "/v1/comments/batch", "", True),
+        ("PUT", "/v1/comments", "", True),
+    ],
+)
+def test_the_front_takes_the_short_way_for_this_endpoint_alone(
+    world: World, method: str, path: str, query: str, by_app: bool
+) -> None:
+    """The application is not called for what is plain."""
+    called: list[str] = []
+
+    def app(asked: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        called.append(asked["REQUEST_METHOD"])
+        start("200 OK", [("Content-Type", "text/plain")])
+        return [b"application"]
+
+    proto = Proto()
+    headers = Headers(
+        {
+            "host": ["127.0.0.1:8080"],
+            "authorization": [f"Bearer {world.secret_key}"],
+            "content-type": ["application/json"],
+        }
+    )
+    scope = Scope(method=method, path=path, query_string=query, headers=headers)
+    body = Body(bytearray(submission(world)))
+    Front(app, 1, submissions=ways(world).shortcut)._answer(scope, proto, body, 0.0)  # type: ignore[arg-type]
+    assert called == ([method] if by_app else [])
+    assert [answer[0] for answer in proto.answers] == [200 if by_app else 202]
+    assert stored(world)["comity.comment"] == (not by_app)
 
 
 @settings(max_examples=500, deadline=None)
