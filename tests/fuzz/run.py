@@ -88,6 +88,7 @@ status = {{ values = ["{one["id"]}"] }}
 comments = {{ values = ["{one["id"]}", "{two["id"]}"] }}
 threads = {{ values = ["{thread}"] }}
 sites = {{ values = ["blog", "other"] }}
+others = {{ values = ["other"] }}
 pages = {{ values = ["fuzz"] }}
 
 [parameters]
@@ -96,6 +97,11 @@ pages = {{ values = ["fuzz"] }}
 "path.site" = {{ dictionary = "sites", probability = 0.7 }}
 "query.site" = {{ dictionary = "sites", probability = 0.7 }}
 "query.thread_key" = {{ dictionary = "pages", probability = 0.5 }}
+
+# A limit that the fuzzer sets for the site of its own key would refuse most of what it submits from then on.
+[[operations]]
+include-operation-id = "change_site"
+parameters = {{ "path.site" = {{ dictionary = "others", probability = 0.7 }} }}
 
 [[operations]]
 include-operation-id = "comment_status"
