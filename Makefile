@@ -15,8 +15,8 @@ help: ## Say what there is
 run: $(VENV)/run $(BIN)/comity ## Start everything; Ctrl-C stops it
 	@exec $(BIN)/python -m service run
 
-test: $(VENV)/test ## Run every test, on real servers
-	@$(BIN)/python -m pytest
+test: $(VENV)/test ## Run every test, on real servers, two suites at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/test ## Check style, types, imports and migrations
 	@$(BIN)/python -m pytest -q tests/test_lint.py tests/test_architecture.py tests/test_docs.py
