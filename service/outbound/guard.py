@@ -72,7 +72,7 @@ class Guard:
             raise Forbidden("fragment", "A fragment is not sent to a server: leave out # and what follows.")
         parts = _URL.fullmatch(url)
         if parts is None:
-            raise Forbidden("form", "A webhook's URL is absolute, for example https://example.org/hook.")
+            raise Forbidden("form", "A webhook's URL is absolute, for example https://hooks.example/comments.")
         scheme, path, query = parts["scheme"].lower(), parts["path"] or "/", parts["query"] or ""
         self._check_scheme(scheme)
         if _PATH.fullmatch(path + query) is None:
