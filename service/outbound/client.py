@@ -195,6 +195,7 @@ class Client:
             auto_decompress=False,
             trust_env=False,
             read_bufsize=MOST_BODY // 4,
+            max_headers=MOST_WIRE,  # the socket's bound comes first
         )
         async with session:
             answer = await session.post(URL(place.url, encoded=True), data=body, headers=headers, allow_redirects=False)
