@@ -88,9 +88,10 @@ def repeats(begin: bytes, again: bytes) -> Behaviour:
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(begin)
-        while True:
+        while not writer.is_closing():
             writer.write(again)
             await writer.drain()
+            await asyncio.sleep(0)  # over TLS a lost connection is not told by draining
 
     return behave
 
@@ -100,7 +101,7 @@ def drips(begin: bytes, again: bytes) -> Behaviour:
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(begin)
-        while True:
+        while not writer.is_closing():
             writer.write(again)
             await writer.drain()
             await asyncio.sleep(0.1)

@@ -38,7 +38,9 @@ def run(test: Callable[[], Awaitable[Any]]) -> None:
         await asyncio.sleep(0)
         gc.collect()
 
+    gc.freeze()  # so that only what this test made is looked through
     asyncio.run(watched())
+    gc.unfreeze()
     assert complaints == []
 
 
