@@ -7,6 +7,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -228,11 +229,7 @@ class Literal(Careless):
 
     def read(self, url: str) -> Place:
         place = super().read(url)
-        return Place(url, place.host, place.port, None if place.host == "localhost" else _address(place.host))
-
-
-def _address(text: str) -> Address:
-    return next(iter(Guard(["0.0.0.0/0", "::/0"]).networks)).__class__(text).network_address
+        return Place(url, place.host, place.port, None if place.host == "localhost" else ip_address(place.host))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
@@ -242,6 +239,25 @@ def test_the_socket_is_asked_again(witness: Witness, everywhere: Everywhere, hos
     async def test() -> None:
         async with Client(Literal(http=True, ports=[everywhere.port]), 5) as client:
             assert (await client.post(f"http://{host}:{everywhere.port}/", {}, b"")).error == "forbidden"
+
+    run(test)
+    assert (witness.tried, everywhere.inward()) == ([], 0)
+
+
+class Twofold(Guard):
+    """A guard whose reader takes another address out of a URL than the client library does."""
+
+    def read(self, url: str) -> Place:
+        place = super().read(url)
+        return Place(place.url, "127.0.0.2", place.port, ip_address("127.0.0.2"))
+
+
+def test_only_what_was_checked_is_connected_to(witness: Witness, everywhere: Everywhere) -> None:
+    """Although the other address would be allowed as well: what was not read was not meant."""
+
+    async def test() -> None:
+        async with Client(Twofold(["127.0.0.0/8"], http=True, ports=[everywhere.port]), 5) as client:
+            assert (await client.post(f"http://127.0.0.9:{everywhere.port}/", {}, b"")).error == "forbidden"
 
     run(test)
     assert (witness.tried, everywhere.inward()) == ([], 0)
