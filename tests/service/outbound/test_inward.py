@@ -202,6 +202,25 @@ def test_one_bad_address_of_many_is_enough(witness: Witness) -> None:
     run(test)
 
 
+def test_a_name_with_hundreds_of_addresses_is_tried_at_four(witness: Witness, everywhere: Everywhere) -> None:
+    """All are checked; nobody makes us knock at a whole network's doors. The first that answers will do."""
+    many = [f"127.0.{n}.1" for n in range(1, 251)]
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+
+    async def test() -> None:
+        guard = Guard(["127.0.0.0/8"], http=True, ports=[port, everywhere.port])
+        async with (
+            NameServer(lambda host, nth: many) as names,
+            Client(guard, 5, resolve=names.resolve) as client,
+        ):
+            assert (await client.post(f"http://many.example:{port}/", {}, b"")).error == "connect"
+
+    run(test)
+    assert set(witness.tried) == set(many[:4])
+    assert len(witness.tried) <= 10
+
+
 class Careless(Guard):
     """A guard whose reader of URLs lets everything pass: as if a spelling had been found that it does not know."""
 
