@@ -350,6 +350,7 @@ def test_a_certificate_is_checked_by_authority_and_name(cases: Any) -> None:
     run(test)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_old_tls_and_what_is_no_tls_is_refused() -> None:
     """A receiver of plain HTTP behind https, and one that speaks what nobody should."""
 
