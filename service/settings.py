@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from service.keys import Keys
+from service.outbound.networks import Network, network
 
 PROCESSES = ("web", "worker", "relay", "migrate", "run")
 
@@ -86,6 +87,27 @@ def _public_url(value: str) -> str:
 
 def _words(value: str) -> tuple[str, ...]:
     return tuple(word for word in value.replace(",", " ").split() if word)
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(network(word) for word in _words(value))
+    except ValueError:
+        raise ValueError(
+            "must be networks of your own, for example 10.0.0.0/8, 192.168.7.4; none wider than /8 (IPv6: /16, "
+            "fc00::/7), with bits set behind its prefix, link-local or multicast"
+        ) from None
+
+
+def _ports(value: str) -> tuple[int, ...]:
+    try:
+        return tuple(_whole(1, 65535)(word) for word in _words(value))
+    except ValueError:
+        raise ValueError("must be port numbers from 1 to 65535, for example 443, 8443") from None
+
+
+def _yes(value: str) -> bool:
+    return _one_of("yes", "no")(value) == "yes"
 
 
 def _quota(value: str) -> tuple[int, int]:
@@ -206,6 +228,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("COMITY_LIMIT_AUTHOR", _quota, "12/60", "Comments one author may submit on a site"),
     Setting("COMITY_LIMIT_PREFIX", _quota, "60/60", "Comments one network prefix (/24 or /48) may submit on a site"),
     Setting("COMITY_LIMIT_VISITOR", _quota, "600/60", "Requests without a key that one network prefix may make"),
+    Setting(
+        "COMITY_WEBHOOK_NETWORKS",
+        _networks,
+        "",
+        "Networks of your own that webhooks may reach besides public ones, for example `10.0.0.0/8, fd12:3456::/32`",
+    ),
+    Setting("COMITY_WEBHOOK_HTTP", _yes, "no", "Whether webhooks may go to `http://`, and to port 80: `yes` or `no`"),
+    Setting("COMITY_WEBHOOK_PORTS", _ports, "443", "Ports that a webhook's URL may name"),
     Setting("COMITY_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "What is worth a log line"),
 )
 
@@ -236,6 +266,9 @@ class Settings:
     limit_author: tuple[int, int]
     limit_prefix: tuple[int, int]
     limit_visitor: tuple[int, int]
+    webhook_networks: tuple[Network, ...]
+    webhook_http: bool
+    webhook_ports: tuple[int, ...]
     log_level: str
 
     @classmethod

@@ -15,6 +15,7 @@ SUITES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("unit", 150, ("tests/classifier", "tests/service/domain", "tests/service/test_keys", "tests/service/test_settings",
                    "tests/test_")),
     ("fuzz", 120, ("tests/fuzz",)),
+    ("calling out", 60, ("tests/service/outbound",)),
     ("browser", 240, ("tests/browser",)),
     ("operator", 120, ("tests/operator",)),
     ("command line", 120, ("tests/service/cli",)),
