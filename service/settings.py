@@ -5,6 +5,7 @@ Nothing else reads the environment. `docs/operator/settings.md` shows this table
 
 import base64
 import binascii
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,13 +30,17 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the table. `needed_by`: processes that do not start without it. `read` casts or raises ValueError."""
+    """One row of the table. `needed_by`: processes that do not start without it. `read` casts or raises ValueError.
+
+    handed_to: processes that do start without it, and get it where somebody starts them.
+    """
 
     name: str
     read: Callable[[str], Any]
     default: str | None
     meaning: str
     needed_by: tuple[str, ...] = ()
+    handed_to: tuple[str, ...] = ()
 
 
 def _text(value: str) -> str:
@@ -132,6 +137,17 @@ def _public_key(value: str) -> bytes:
     return raw
 
 
+def _networks(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(word) for word in _words(value))
+    except ValueError:
+        raise ValueError("must be networks, for example 10.0.0.0/8 fd00::/8") from None
+
+
+def _yes_or_no(value: str) -> bool:
+    return _one_of("yes", "no")(value) == "yes"
+
+
 _SERVERS = ("web", "worker", "relay")
 
 SETTINGS: tuple[Setting, ...] = (
@@ -153,8 +169,10 @@ SETTINGS: tuple[Setting, ...] = (
         "COMITY_SECRET_KEY",
         _secret,
         None,
-        "Secret from which status tokens, cursors and form tokens are derived; 32 random bytes",
+        "Secret from which status tokens, cursors, form tokens and the key to webhooks' secrets are derived; 32 random "
+        "bytes; a relay sends webhooks only with it",
         ("web",),
+        ("relay",),
     ),
     Setting(
         "COMITY_INDEX_KEY",
@@ -202,6 +220,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "COMITY_BEAT", _text, "", "File that worker and relay touch while they work, for `python -m workers.health`"
     ),
+    Setting("COMITY_WEBHOOK_NETWORKS", _networks, "", "Private networks that webhooks may lead to, such as 10.0.0.0/8"),
+    Setting("COMITY_WEBHOOK_HTTP", _yes_or_no, "no", "Whether webhooks may go over http"),
     Setting("COMITY_LIMIT_SITE", _quota, "6000/60", "Comments a site may submit, COUNT/SECONDS"),
     Setting("COMITY_LIMIT_AUTHOR", _quota, "12/60", "Comments one author may submit on a site"),
     Setting("COMITY_LIMIT_PREFIX", _quota, "60/60", "Comments one network prefix (/24 or /48) may submit on a site"),
@@ -232,6 +252,8 @@ class Settings:
     batch: int
     model: str
     beat: str
+    webhook_networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    webhook_http: bool
     limit_site: tuple[int, int]
     limit_author: tuple[int, int]
     limit_prefix: tuple[int, int]
