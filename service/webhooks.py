@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from service.domain.ids import new_id
-from service.domain.vault import Vault
+from service.domain.vault import Vault, VaultError
 from service.keys import Keys
 from service.outbound.guard import Guard
 from service.outbound.signing import new_secret
@@ -28,9 +28,9 @@ class Secret:
     ends_at: datetime | None
 
 
-def vault_of(secret_key: bytes) -> Vault:
+def vault_of(keys: Keys) -> Vault:
     """Opens and seals the secrets of endpoints, with a key derived from the service's secret key."""
-    return Vault(Keys(secret_key).of(_PURPOSE))
+    return Vault(keys.of(_PURPOSE))
 
 
 def guard_of(settings: Settings) -> Guard:
@@ -47,9 +47,7 @@ def make(
     """
     endpoint_id = new_id()
     url = guard.check_url(asked["url"])
-    endpoints.add(
-        connection, endpoint_id, site_id, url, asked["description"], asked["events"], asked["scores"], by
-    )
+    endpoints.add(connection, endpoint_id, site_id, url, asked["description"], asked["events"], asked["scores"], by)
     secret = rotate(connection, vault, site_id, endpoint_id)
     if not asked["enabled"]:
         endpoints.change(connection, site_id, endpoint_id, enabled=False)
@@ -72,9 +70,18 @@ def rotate(connection: Connection, vault: Vault, site_id: UUID, endpoint_id: UUI
     return secret
 
 
-def secrets(connection: Connection, vault: Vault, site_id: UUID, endpoint_id: UUID) -> list[Secret]:
-    """The secrets that sign now, newest first. Raises NotFound, VaultError."""
-    return [
-        Secret(vault.open(one.sealed, endpoint_id, one.id), one.created_at, one.ends_at)
-        for one in endpoints.secrets(connection, site_id, endpoint_id)
-    ]
+def secrets(
+    connection: Connection, vault: Vault, site_id: UUID, endpoint_id: UUID, *, lost: bool = True
+) -> list[Secret]:
+    """The secrets that sign now, newest first. Raises NotFound; VaultError for one sealed under another key.
+
+    lost: False leaves those out instead, as whoever signs does.
+    """
+    found = []
+    for one in endpoints.secrets(connection, site_id, endpoint_id):
+        try:
+            found.append(Secret(vault.open(one.sealed, endpoint_id, one.id), one.created_at, one.ends_at))
+        except VaultError:
+            if lost:
+                raise
+    return found

@@ -19,8 +19,10 @@ ALLOWED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("service.store", ("service.store", "service.domain", "service.keys", "service.log")),
     ("service.web", ("service.web", "service.store", "service.domain", "service.settings", "service.keys",
                      "service.log", "service.version", "service.failpoints", "service.evidence", "service.rulebook",
-                     "service.policing", "service.trials", "service.reviewing", "classifier")),
+                     "service.policing", "service.trials", "service.reviewing", "service.webhooks",
+                     "service.outbound", "classifier")),
     ("service.embedded", ("service.embedded", "service.log")),
+    ("service.outbound", ("service.outbound", "service.log")),
     ("service", ("service", "classifier")),
 )  # fmt: skip
 #: Frameworks and drivers, and the only places that know them.
@@ -31,9 +33,10 @@ KNOWN_BY = {
     "celery": ("service.ring", "workers"),
     "kombu": ("service.ring", "workers"),
     "marshmallow": ("service.web",),
+    "aiohttp": ("service.outbound",),
     "sklearn": ("classifier",),
     "scipy": ("classifier",),
-    "cryptography": ("service.domain.contact", "service.app", "service.setup"),
+    "cryptography": ("service.domain.contact", "service.domain.vault", "service.app", "service.setup"),
 }
 
 

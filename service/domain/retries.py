@@ -40,7 +40,8 @@ class Verdict:
 def judge(status: int | None, retry_after: float | None, attempts: int, chance: float) -> Verdict:
     """What follows from the answer to the attempt of this number.
 
-    status: of the answer, None without one. retry_after: seconds the receiver asked for. chance: from 0 to 1, at random.
+    status: of the answer, None without one. retry_after: seconds that the receiver asked for.
+    chance: from 0 to 1, at random.
     """
     if status is not None and 200 <= status < 300:
         return Verdict(Outcome.DELIVERED, None, 0.0)

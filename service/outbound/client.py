@@ -1,6 +1,5 @@
 """Sends requests and reports how they went, whatever the receiver does."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ class Client:
                 return Answer(response.status, took(), float(asked) if asked.isdigit() else None, excerpt, None)
         except Forbidden as error:
             return Answer(None, took(), None, b"", f"forbidden_{error.code}")
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return Answer(None, took(), None, b"", "timeout")
         except (aiohttp.ClientError, OSError):
             return Answer(None, took(), None, b"", "connection")

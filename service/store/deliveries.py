@@ -96,7 +96,7 @@ def attempts(connection: Connection, delivery_id: UUID) -> list[Attempt]:
         "ORDER BY at DESC, id DESC LIMIT 100",
         [delivery_id],
     ).fetchall()
-    return [Attempt(*row[:5], bytes(row.answer)) for row in rows]
+    return [Attempt(row.number, row.at, row.status, row.took, row.error, bytes(row.answer)) for row in rows]
 
 
 def add_test(connection: Connection, endpoint_id: UUID) -> UUID:
@@ -137,13 +137,14 @@ class Resent:
     go_on: datetime | None
 
 
-#: Events that the endpoint hears today: those it was told, and those of the outbox that it never was. A range that is cut
-#: ends before an instant, so that it goes on there: far fewer happen in one than are taken at once.
+#: Events that the endpoint hears today: those it was told, and those of the outbox that it never was. A range that is
+#: cut ends before an instant, so that it goes on there: far fewer happen in one than are taken at once.
 _RANGE = f"""
 WITH e AS (SELECT * FROM comity.endpoint WHERE id = %(endpoint)s),
 told AS (
     SELECT o.id, o.event, o.comment_id, o.seq, o.at FROM comity.outbox o, e
-    WHERE o.at >= %(since)s AND o.at < %(until)s AND o.site_id = e.site_id AND {HEARS.format(endpoint="e", event="o.event")}
+    WHERE o.at >= %(since)s AND o.at < %(until)s AND o.site_id = e.site_id
+      AND {HEARS.format(endpoint="e", event="o.event")}
     ORDER BY o.at, o.id LIMIT %(most)s
 ), last AS (SELECT CASE WHEN count(*) = %(most)s THEN max(at) END AS at FROM told),
 chosen AS (SELECT told.* FROM told, last WHERE last.at IS NULL OR told.at < last.at),

@@ -49,7 +49,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A secret as it is stored, newest first where there are two. ends_at: when it stops signing, None for the newest."""
+    """A secret as it is stored. ends_at: when it stops signing; None for the newest."""
 
     id: UUID
     sealed: bytes
@@ -183,11 +183,10 @@ def put_secret(connection: Connection, endpoint_id: UUID, secret_id: UUID, seale
 def any_secret(connection: Connection) -> tuple[UUID, Sealed] | None:
     """Some secret with its endpoint, by which to tell whether a key opens what is here; None where there is none."""
     row = connection.execute(
-        "SELECT endpoint_id, id, sealed, created_at, ends_at FROM comity.endpoint_secret ORDER BY created_at DESC LIMIT 1"
+        "SELECT endpoint_id, id, sealed, created_at, ends_at FROM comity.endpoint_secret "
+        "ORDER BY created_at DESC LIMIT 1"
     ).fetchone()
     return None if row is None else (row[0], Sealed(row.id, bytes(row.sealed), row.created_at, row.ends_at))
-
-
 
 
 def _endpoint(row: Any) -> Endpoint:

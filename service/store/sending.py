@@ -19,6 +19,7 @@ from service.store.database import Connection
 LEASE = timedelta(seconds=40)  # longer than a message may take; whoever holds it so long is dead or frozen
 ANSWER_BYTES = 1024  # kept of an answer
 
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A delivery to be sent now: where to, what it tells, and what signs it. number: of this attempt, from 1.
