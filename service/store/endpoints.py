@@ -96,6 +96,17 @@ def one(connection: Connection, site_id: UUID, endpoint_id: UUID) -> Endpoint:
     return _endpoint(row)
 
 
+def site_of(connection: Connection, endpoint_id: UUID) -> UUID:
+    """The inner id of an endpoint's site. Raises NotFound."""
+    row = connection.execute(
+        "SELECT site_id FROM comity.endpoint WHERE id = %s AND removed_at IS NULL", [endpoint_id]
+    ).fetchone()
+    if row is None:
+        raise NotFound
+    found: UUID = row.site_id
+    return found
+
+
 def listed(connection: Connection, site_id: UUID) -> list[Endpoint]:
     """A site's endpoints, oldest first."""
     rows = connection.execute(

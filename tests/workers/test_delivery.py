@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.house import wait_for
-from tests.receiver import Message, Receiver, verify
+from tests.receiver import Receiver, verify
 from tests.workers.hooks import LOCAL, ask, endpoint, sending
 from tests.world import World
 

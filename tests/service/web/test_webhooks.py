@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from werkzeug.test import TestResponse
 
 from tests.service.web.asking import problem
