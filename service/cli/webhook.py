@@ -92,7 +92,7 @@ def add(url: str, events: tuple[str, ...], scores: bool, description: str, site:
         guard = webhooks.guard_of(place.settings)
         made, secret = webhooks.make(connection, vault, guard, found.id, asked, reach.BY)
     line = f"Site {found.name} tells {made.url}: endpoint {made.id}, signed with\n{secret}"
-    screen.done({**_view(made), "site": found.name, "secret": secret}, line)
+    screen.done({**_view(made), "site": found.name, "signing_secret": secret}, line)
 
 
 @command.command("change")
@@ -315,8 +315,8 @@ def _explained() -> Iterator[None]:
 
 
 def _show_secrets(screen: Screen, found: list[Secret]) -> None:
-    rows = [{"secret": one.text, "created_at": one.created_at, "ends_at": one.ends_at} for one in found]
-    columns = (Column("secret", "secret", whole=True), Column("made", "created_at"), Column("ends", "ends_at"))
+    rows = [{"signing_secret": one.text, "created_at": one.created_at, "ends_at": one.ends_at} for one in found]
+    columns = (Column("secret", "signing_secret", whole=True), Column("made", "created_at"), Column("ends", "ends_at"))
     screen.rows(columns, rows, "It has no secret: make one with `comity webhook rotate`.")
 
 

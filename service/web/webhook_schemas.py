@@ -95,7 +95,7 @@ class WebhookList(Schema):
 class SecretView(Schema):
     """What messages are signed with. ends_at: of the one before the newest, when it stops signing."""
 
-    secret = fields.String(attribute="text")
+    signing_secret = fields.String(attribute="text")
     created_at = Time()
     ends_at = Time(allow_none=True)
 
@@ -109,7 +109,7 @@ class SecretList(Schema):
 class NewWebhookView(WebhookView):
     """A new endpoint with its secret."""
 
-    secret = fields.String()
+    signing_secret = fields.String()
 
 
 class DeliveryView(Schema):

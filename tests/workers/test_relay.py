@@ -33,8 +33,8 @@ class CountingBell:
         return self.queue
 
 
-class NotedStandIn:
-    """A stand-in that only notes whether it should run; the real process is run in tests/faults/test_broker.py."""
+class NotedHelper:
+    """A helper that only notes whether it should run; the real ones are run in tests/faults."""
 
     running = False
 
@@ -49,7 +49,7 @@ class NotedStandIn:
 def relay(world: World) -> Iterator[Relay]:
     """A relay on the test's database, with a bell that counts."""
     database = Database(as_role(world.owner_url, "comity_relay"), "relay", 2)
-    yield Relay(database, CountingBell(), NotedStandIn())  # type: ignore[arg-type]
+    yield Relay(database, CountingBell(), NotedHelper(), NotedHelper())  # type: ignore[arg-type]
     database.close()
 
 

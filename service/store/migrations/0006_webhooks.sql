@@ -19,7 +19,7 @@ CREATE TABLE comity.endpoint (
     disabled_at timestamptz,
     removed_at timestamptz,
     -- how it fares: nothing is sent before paused_until
-    failures integer NOT NULL DEFAULT 0,    -- in a row
+    failures bigint NOT NULL DEFAULT 0,    -- in a row
     failing_since timestamptz,              -- nothing but failures since then
     paused_until timestamptz NOT NULL DEFAULT '-infinity',
     CHECK (enabled = (disabled_reason IS NULL) AND enabled = (disabled_at IS NULL))
@@ -44,12 +44,12 @@ CREATE TABLE comity.delivery (
     event_id uuid NOT NULL,                 -- of the outbox; the same for all endpoints
     event text NOT NULL,
     comment_id uuid,                        -- with seq: which decision is told; neither for endpoint.test
-    seq integer,
+    seq bigint,
     scores boolean NOT NULL,                -- as the endpoint asked when it happened: a retry has the same bytes
     at timestamptz NOT NULL DEFAULT now(),  -- when it happened
     state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'dead', 'dropped')),
     due_at timestamptz NOT NULL DEFAULT now(),
-    attempts integer NOT NULL DEFAULT 0,    -- since it was last asked for; counted before each is made
+    attempts bigint NOT NULL DEFAULT 0,    -- since it was last asked for; counted before each is made
     lease uuid,                             -- of whoever is sending it
     lease_until timestamptz,
     done_at timestamptz,
@@ -68,9 +68,9 @@ CREATE INDEX delivery_dead ON comity.delivery (endpoint_id) WHERE state = 'dead'
 CREATE TABLE comity.attempt (
     id uuid PRIMARY KEY,
     delivery_id uuid NOT NULL REFERENCES comity.delivery ON DELETE CASCADE,
-    number integer NOT NULL,
+    number bigint NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),
-    status smallint,
+    status bigint,
     took real NOT NULL,                     -- seconds
     error text,
     answer bytea NOT NULL

@@ -48,7 +48,9 @@ def make_webhook(call: Call, site: str) -> Answer:
     vault, guard = webhooks.vault_of(services.keys), webhooks.guard_of(services.settings)
     with _explained(), services.database.transaction() as connection:
         made, secret = webhooks.make(connection, vault, guard, found.id, call.body, call.caller.token_id)
-    return Answer({**asdict(made), "secret": secret}, 201, {"Location": f"/v1/sites/{found.name}/webhooks/{made.id}"})
+    return Answer(
+        {**asdict(made), "signing_secret": secret}, 201, {"Location": f"/v1/sites/{found.name}/webhooks/{made.id}"}
+    )
 
 
 @routes.add("GET", _ONE, Right.ADMIN, answers={200: shapes.WebhookView()}, problems=("not-found",))

@@ -26,7 +26,7 @@ def make(world: World, **members: Any) -> dict[str, Any]:
 def test_an_endpoint_is_made_shown_changed_and_ended(world: World) -> None:
     """With the defaults spelt out; its secret is in the first answer, and nowhere else but at its own place."""
     made = make(world)
-    secret = made.pop("secret")
+    secret = made.pop("signing_secret")
     assert secret.startswith("whsec_")
     assert (made["url"], made["events"], made["scores"], made["enabled"]) == (URL, ["comment.*"], False, True)
     shown = ask(world, "GET", f"/{made['id']}")
