@@ -1,7 +1,7 @@
 """What is to be told: events, written with the decisions they tell of, and with each its deliveries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from service.domain.ids import new_id
@@ -11,8 +11,7 @@ from service.store.database import Connection
 ERASED = "comment.erased"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event of a decision."""
 
     site_id: UUID
