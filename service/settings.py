@@ -5,7 +5,6 @@ Nothing else reads the environment. `docs/operator/settings.md` shows this table
 
 import base64
 import binascii
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from service.keys import Keys
+from service.outbound.networks import Network, network
 
 PROCESSES = ("web", "worker", "relay", "migrate", "run")
 
@@ -93,6 +93,27 @@ def _words(value: str) -> tuple[str, ...]:
     return tuple(word for word in value.replace(",", " ").split() if word)
 
 
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(network(word) for word in _words(value))
+    except ValueError:
+        raise ValueError(
+            "must be networks of your own, for example 10.0.0.0/8, 192.168.7.4; none wider than /8 (IPv6: /16, "
+            "fc00::/7), with bits set behind its prefix, link-local or multicast"
+        ) from None
+
+
+def _ports(value: str) -> tuple[int, ...]:
+    try:
+        return tuple(_whole(1, 65535)(word) for word in _words(value))
+    except ValueError:
+        raise ValueError("must be port numbers from 1 to 65535, for example 443, 8443") from None
+
+
+def _yes(value: str) -> bool:
+    return _one_of("yes", "no")(value) == "yes"
+
+
 def _quota(value: str) -> tuple[int, int]:
     count, _, seconds = value.partition("/")
     plain = value.isascii() and count.isdigit() and seconds.isdigit() and len(value) < 20
@@ -135,17 +156,6 @@ def _public_key(value: str) -> bytes:
     if raw is None or len(raw) != 32:
         raise ValueError("must be an X25519 public key, 32 bytes in base64url, as `python -m service keys` prints it")
     return raw
-
-
-def _networks(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(word) for word in _words(value))
-    except ValueError:
-        raise ValueError("must be networks, for example 10.0.0.0/8 fd00::/8") from None
-
-
-def _yes_or_no(value: str) -> bool:
-    return _one_of("yes", "no")(value) == "yes"
 
 
 _SERVERS = ("web", "worker", "relay")
@@ -220,12 +230,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "COMITY_BEAT", _text, "", "File that worker and relay touch while they work, for `python -m workers.health`"
     ),
-    Setting("COMITY_WEBHOOK_NETWORKS", _networks, "", "Private networks that webhooks may lead to, such as 10.0.0.0/8"),
-    Setting("COMITY_WEBHOOK_HTTP", _yes_or_no, "no", "Whether webhooks may go over http"),
     Setting("COMITY_LIMIT_SITE", _quota, "6000/60", "Comments a site may submit, COUNT/SECONDS"),
     Setting("COMITY_LIMIT_AUTHOR", _quota, "12/60", "Comments one author may submit on a site"),
     Setting("COMITY_LIMIT_PREFIX", _quota, "60/60", "Comments one network prefix (/24 or /48) may submit on a site"),
     Setting("COMITY_LIMIT_VISITOR", _quota, "600/60", "Requests without a key that one network prefix may make"),
+    Setting(
+        "COMITY_WEBHOOK_NETWORKS",
+        _networks,
+        "",
+        "Networks of your own that webhooks may reach besides public ones, for example `10.0.0.0/8, fd12:3456::/32`",
+    ),
+    Setting("COMITY_WEBHOOK_HTTP", _yes, "no", "Whether webhooks may go to `http://`, and to port 80: `yes` or `no`"),
+    Setting("COMITY_WEBHOOK_PORTS", _ports, "443", "Ports that a webhook's URL may name"),
     Setting("COMITY_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "What is worth a log line"),
 )
 
@@ -252,12 +268,13 @@ class Settings:
     batch: int
     model: str
     beat: str
-    webhook_networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
-    webhook_http: bool
     limit_site: tuple[int, int]
     limit_author: tuple[int, int]
     limit_prefix: tuple[int, int]
     limit_visitor: tuple[int, int]
+    webhook_networks: tuple[Network, ...]
+    webhook_http: bool
+    webhook_ports: tuple[int, ...]
     log_level: str
 
     @classmethod

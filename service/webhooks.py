@@ -35,7 +35,7 @@ def vault_of(keys: Keys) -> Vault:
 
 def guard_of(settings: Settings) -> Guard:
     """What the operator's settings let be told."""
-    return Guard(settings.webhook_networks, settings.webhook_http)
+    return Guard(settings.webhook_networks, settings.webhook_http, settings.webhook_ports)
 
 
 def make(

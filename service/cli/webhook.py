@@ -303,7 +303,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except Forbidden as error:
-        raise click.UsageError(f"url: {error.sentence}") from None
+        raise click.UsageError(error.sentence) from None
     except UrlTaken:
         raise Stop("The site has an endpoint with this URL already.", Exit.CONFLICT) from None
     except TooMany:

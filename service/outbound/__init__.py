@@ -1,1 +1,1 @@
-"""Requests that leave the house."""
+"""What the service sends to other people's servers: which URLs and network addresses, how signed, by what client."""

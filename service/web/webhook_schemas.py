@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from service.domain.events import EVENTS, FILTERS, TEST
+from service.outbound.guard import LONGEST
 from service.store.deliveries import STATES
 from service.web.fields import Choice, Flag, Id, Items, Text, Time
 from service.web.schemas import Incoming, Listing
 
-URL_MOST, DESCRIPTION_MOST = 1000, 300
+DESCRIPTION_MOST = 300
 REASONS = ("asked", "gone", "failing")
 
 
@@ -19,7 +20,7 @@ class _Url(Text):
 
     def __init__(self, **kwargs: Any) -> None:
         metadata = {"format": "uri", "examples": ["https://blog.example/comity"]}
-        super().__init__(least=1, most=URL_MOST, metadata=metadata, **kwargs)
+        super().__init__(least=1, most=LONGEST, metadata=metadata, **kwargs)
 
 
 def _events(**kwargs: Any) -> Items:

@@ -58,6 +58,27 @@ WRONG = {
     "COMITY_LIMIT_AUTHOR": ["0/1"],
     "COMITY_LIMIT_PREFIX": ["many"],
     "COMITY_LIMIT_VISITOR": ["1/1/1"],
+    "COMITY_WEBHOOK_NETWORKS": [
+        "intern",
+        "10.0.0.1/8",
+        "10.0.0.0/33",
+        "0.0.0.0/0",
+        "8.0.0.0/7",
+        "::/0",
+        "2000::/3",
+        "fc00::/6",
+        "fe00::/9",
+        "169.254.0.0/16",
+        "169.254.169.254",
+        "fe80::/10",
+        "ff00::/8",
+        "224.0.0.0/4",
+        "10.0.0.0/8 x",
+        "0x7f.1",
+        "fe80::1%eth0",
+    ],
+    "COMITY_WEBHOOK_HTTP": ["true", "1", "YES", " no"],
+    "COMITY_WEBHOOK_PORTS": ["0", "65536", "https", "443;80", "-1", "80-90"],
     "COMITY_LOG_LEVEL": ["loud", "INFO", "warn"],
 }
 
@@ -211,6 +232,7 @@ def test_values_are_read_as_documented() -> None:
         {
             **GOOD, "COMITY_PORT": "81", "COMITY_LIMIT_AUTHOR": "5/3600", "COMITY_TRUSTED_HOSTS": "a.example, b.example c.example",
             "COMITY_PUBLIC_URL": "https://comments.example/", "COMITY_MODEL": "/models/one", "COMITY_LOG_LEVEL": "debug",
+            "COMITY_WEBHOOK_NETWORKS": "10.0.0.0/8, 192.168.7.4 fc00::/7", "COMITY_WEBHOOK_PORTS": "443, 8443",
             "COMITY_CONTACT_PUBLIC_KEY": base64.urlsafe_b64encode(key).decode(),
         },
         "web",
@@ -223,4 +245,7 @@ def test_values_are_read_as_documented() -> None:
         "debug",
     )
     assert read.contact_public_key == key
+    assert [str(one) for one in read.webhook_networks] == ["10.0.0.0/8", "192.168.7.4/32", "fc00::/7"]
+    assert (read.webhook_http, read.webhook_ports) == (False, (443, 8443))
+    assert Settings.read({**GOOD, "COMITY_WEBHOOK_HTTP": "yes"}, "web").webhook_http is True
     assert Settings.read(GOOD, "web").model_path is None

@@ -10,12 +10,15 @@ from typing import Any
 
 from service import webhooks
 from service.outbound.client import Client
-from service.outbound.guard import Guard
 from service.store.database import Database
 from tests.world import World, as_role
 from workers.delivery import Sender
 
-LOCAL = {"webhook_networks": (ip_network("127.0.0.0/8"),), "webhook_http": True}
+LOCAL = {
+    "webhook_networks": (ip_network("127.0.0.0/8"),),
+    "webhook_http": True,
+    "webhook_ports": tuple(range(1, 65536)),
+}
 
 
 def endpoint(world: World, url: str, site: str = "blog", **members: Any) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def sending(world: World, timeout: float = 15.0, idle: float = 60.0) -> Iterator
 
     async def run() -> None:
         database = Database(as_role(world.owner_url, "comity_relay"), "relay", 2)
-        guard = Guard(world.settings.webhook_networks, world.settings.webhook_http)
+        guard = webhooks.guard_of(world.settings)
         with ThreadPoolExecutor(2) as threads:
             async with Client(guard, timeout, "Comity/test") as client:
                 sender = Sender(database, webhooks.vault_of(world.settings.keys), client, threads)

@@ -207,7 +207,7 @@ def _explained() -> Iterator[None]:
         yield
     except Forbidden as error:
         wrong = [{"detail": error.sentence, "pointer": "#/url", "code": error.code}]
-        raise Problem("validation-error", f"url: {error.sentence}", wrong) from None
+        raise Problem("validation-error", error.sentence, wrong) from None
     except UrlTaken:
         detail = "This site has an endpoint with this URL already. Change that one, or send another URL."
         raise Problem("conflict", detail, [{"detail": detail, "pointer": "#/url", "code": "taken"}]) from None
