@@ -133,7 +133,7 @@ def change(
                     THEN coalesce(disabled_at, now()) ELSE disabled_at END,
                 failures = CASE WHEN %(afresh)s THEN 0 ELSE failures END,
                 failing_since = CASE WHEN %(afresh)s THEN NULL ELSE failing_since END,
-                paused_until = CASE WHEN %(afresh)s THEN '-infinity' ELSE paused_until END,
+                paused_until = CASE WHEN %(afresh)s THEN 'epoch' ELSE paused_until END,
                 changed_at = now()
             WHERE {_LIVE.replace("%s", "%(site)s")} AND e.id = %(id)s
             """,

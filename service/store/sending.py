@@ -175,7 +175,7 @@ def _state(verdict: Verdict) -> str:
 
 def _note_success(connection: Connection, endpoint_id: UUID) -> None:
     connection.execute(
-        "UPDATE comity.endpoint SET failures = 0, failing_since = NULL, paused_until = '-infinity' "
+        "UPDATE comity.endpoint SET failures = 0, failing_since = NULL, paused_until = 'epoch' "
         "WHERE id = %s AND (failures > 0 OR failing_since IS NOT NULL)",
         [endpoint_id],
     )

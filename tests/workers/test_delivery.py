@@ -58,7 +58,7 @@ def settled(world: World, **expected: int) -> None:
 def now_due(world: World) -> None:
     """All waits are over."""
     world.execute("UPDATE comity.delivery SET due_at = now() WHERE state = 'pending'")
-    world.execute("UPDATE comity.endpoint SET paused_until = '-infinity'")
+    world.execute("UPDATE comity.endpoint SET paused_until = 'epoch'")
 
 
 def types(receiver: Receiver) -> list[str]:
@@ -315,7 +315,7 @@ def test_what_was_tried_too_often_is_dead_until_somebody_asks(hooked: World) -> 
         settled(hooked, dead=1)
         (delivery,) = ask(hooked, "GET", made, "/deliveries", state="dead")["deliveries"]
         up.set()
-        hooked.execute("UPDATE comity.endpoint SET paused_until = '-infinity'")
+        hooked.execute("UPDATE comity.endpoint SET paused_until = 'epoch'")
         again = ask(hooked, "POST", made, f"/deliveries/{delivery['id']}/retry")
         assert (again["state"], again["attempts"]) == ("pending", 0)
         settled(hooked, delivered=1)

@@ -21,7 +21,7 @@ CREATE TABLE comity.endpoint (
     -- how it fares: nothing is sent before paused_until
     failures bigint NOT NULL DEFAULT 0,    -- in a row
     failing_since timestamptz,              -- nothing but failures since then
-    paused_until timestamptz NOT NULL DEFAULT '-infinity',
+    paused_until timestamptz NOT NULL DEFAULT 'epoch',
     CHECK (enabled = (disabled_reason IS NULL) AND enabled = (disabled_at IS NULL))
 );
 CREATE UNIQUE INDEX endpoint_url ON comity.endpoint (site_id, url) WHERE removed_at IS NULL;
