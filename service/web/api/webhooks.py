@@ -158,7 +158,9 @@ def retry_delivery(call: Call, site: str, webhook_id: UUID, delivery_id: UUID) -
         return Answer(_view(deliveries.one(connection, found.id, webhook_id, delivery_id)), 202)
 
 
-@routes.add("DELETE", _DELIVERY, Right.ADMIN, answers={200: shapes.DeliveryView()}, problems=("not-found", "conflict"))
+@routes.add(
+    "POST", f"{_DELIVERY}/drop", Right.ADMIN, answers={200: shapes.DeliveryView()}, problems=("not-found", "conflict")
+)
 def drop_delivery(call: Call, site: str, webhook_id: UUID, delivery_id: UUID) -> Answer:
     """Give up a pending delivery; the record of it stays."""
     found = site_of(call, site)

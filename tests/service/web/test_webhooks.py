@@ -211,9 +211,9 @@ def test_one_is_sent_again_or_dropped(world: World) -> None:
     place = f"/{made['id']}/deliveries/{one['id']}"
     world.execute("UPDATE comity.delivery SET lease = id, lease_until = now() + interval '30 seconds'")
     problem(ask(world, "POST", place + "/retry"), "conflict")
-    dropped = ask(world, "DELETE", place)
+    dropped = ask(world, "POST", place + "/drop")
     assert (dropped.status_code, dropped.json["state"]) == (200, "dropped")
-    problem(ask(world, "DELETE", place), "conflict")
+    problem(ask(world, "POST", place + "/drop"), "conflict")
     assert ask(world, "POST", place + "/retry").json["state"] == "pending"
     world.published()
     assert ask(world, "POST", f"/{made['id']}/drop").json == {"count": 2}
