@@ -29,7 +29,7 @@ from service.store.sending import Attempt, Claimed
 
 EVERY = 0.1  # seconds between two looks for what is due
 AT_ONCE = 200  # messages of one sender on their way, to all endpoints together
-STUCK = timedelta(minutes=1)  # until what cannot be signed is tried again
+STUCK = timedelta(minutes=1)  # until an endpoint whose secret does not open is looked at again
 LONGEST = 25.0  # seconds that a message may take in all; its lease lasts longer
 PATIENCE = 10.0  # seconds for which the end of a message is kept in mind while the database is away
 
@@ -107,7 +107,7 @@ class Sender:
         signing = self._opened(claimed)
         if not signing:
             _log.error("webhook_secret_closed", endpoint=str(claimed.endpoint_id))
-            await self._ask(lambda connection: sending.release(connection, claimed, lease, STUCK))
+            await self._ask_whole(lambda connection: sending.put_back(connection, claimed, lease, STUCK))
             return
         if claimed.told is None and claimed.event != TEST:
             raise LookupError(f"delivery {claimed.id} has no decision")

@@ -210,10 +210,18 @@ def _note_failure(connection: Connection, endpoint_id: UUID, verdict: Verdict) -
     return None if row is None else row.why
 
 
-def release(connection: Connection, claimed: Claimed, lease: UUID, wait: timedelta) -> None:
-    """Give a delivery back that was not sent; the attempt does not count."""
+def put_back(connection: Connection, claimed: Claimed, lease: UUID, wait: timedelta) -> None:
+    """Give a delivery back that cannot be sent; no attempt counts, and its endpoint is looked at again after `wait`.
+
+    Runs inside the caller's transaction. The endpoint fails, since nothing reaches it: its people are told.
+    """
     connection.execute(
-        "UPDATE comity.delivery SET lease = NULL, lease_until = NULL, attempts = attempts - 1, due_at = now() + %s "
+        "UPDATE comity.delivery SET lease = NULL, lease_until = NULL, attempts = attempts - 1 "
         "WHERE id = %s AND lease = %s",
-        [wait, claimed.id, lease],
+        [claimed.id, lease],
+    )
+    connection.execute(
+        "UPDATE comity.endpoint SET paused_until = greatest(paused_until, now() + %s), "
+        "failing_since = coalesce(failing_since, now()) WHERE id = %s",
+        [wait, claimed.endpoint_id],
     )

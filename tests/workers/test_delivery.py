@@ -1,6 +1,7 @@
 """A sender against receivers on this machine: told once it is decided, in the same bytes however often it is told."""
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from service.keys import Keys
 from service.store import comments, jobs
 from service.store.comments import Ruling
 from service.store.database import Database
-from tests.faults.house import wait_for
+from tests.faults.house import ROOT, wait_for
 from tests.receiver import Message, Receiver, Reply, verify
 from tests.workers.hooks import LOCAL, ask, endpoint, sending
 from tests.world import World, as_role
@@ -322,6 +323,25 @@ def test_what_was_tried_too_often_is_dead_until_somebody_asks(hooked: World) -> 
     assert len({(message.id, message.body) for message in receiver.messages}) == 1
 
 
+def test_the_page_for_websites_tells_how_to_check(hooked: World) -> None:
+    """The Python in docs/website/webhooks.md takes what is sent, and nothing that was altered."""
+    page = (ROOT / "docs/website/webhooks.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(import base64.*?)```", page, re.DOTALL)
+    shown: dict[str, Any] = {}
+    exec(code, shown)
+    with Receiver() as receiver, sending(hooked):
+        secret = endpoint(hooked, receiver.url)["signing_secret"]
+        hooked.published()
+        settled(hooked, delivered=1)
+    (message,) = receiver.messages
+    good = shown["good"]
+    assert good(secret, message.headers, message.body)
+    assert not good(secret, message.headers, message.body + b" ")
+    assert not good("whsec_" + "A" * 43 + "=", message.headers, message.body)
+    stamp = str(int(message.headers["webhook-timestamp"]) - 301)
+    assert not good(secret, {**message.headers, "webhook-timestamp": stamp}, message.body)
+
+
 def test_after_a_rotation_both_secrets_sign_for_a_day(hooked: World) -> None:
     """The new one first; then the old one ends."""
     with Receiver() as receiver, sending(hooked):
@@ -419,16 +439,20 @@ def erase(world: World, comment_id: UUID) -> None:
 
 
 def test_without_the_right_key_nothing_is_sent(hooked: World) -> None:
-    """It waits, and the attempt does not count: nobody gets a message that they cannot check."""
+    """It waits, and no attempt counts: nobody gets a message that they cannot check. The endpoint counts as failing."""
     with Receiver() as receiver:
         endpoint(hooked, receiver.url)
         hooked.published()
         other = replace(hooked.settings, secret_key=bytes(range(100, 132)))
         with sending(replace(hooked, settings=other)):
-            late = "SELECT FROM comity.delivery WHERE due_at > now() + interval '50 seconds' AND lease IS NULL"
+            late = "SELECT FROM comity.endpoint WHERE paused_until > now() + interval '50 seconds'"
             wait_for(lambda: bool(hooked.rows(late)), 10, "it was looked at")
         assert receiver.messages == []
-        assert hooked.rows("SELECT attempts, state FROM comity.delivery") == [(0, "pending")]
+        assert hooked.rows("SELECT attempts, state, lease FROM comity.delivery") == [(0, "pending", None)]
+        assert hooked.rows("SELECT failing_since IS NOT NULL, failures FROM comity.endpoint") == [(True, 0)]
+        now_due(hooked)
+        with sending(hooked):
+            settled(hooked, delivered=1)
         assert Keys(other.secret_key).of("webhooks") != hooked.settings.keys.of("webhooks")
 
 
