@@ -382,6 +382,7 @@ def test_an_endpoint_that_was_removed_is_told_nothing(hooked: World) -> None:
         with sending(hooked, idle=0.5) as sender:
             sender.join(20)
         assert receiver.messages == []
+    assert hooked.rows("SELECT attempts, failing_since FROM comity.delivery, comity.endpoint") == [(0, None)]
     assert hooked.rows("SELECT * FROM comity.endpoint_secret") == []
     hooked.execute("UPDATE comity.endpoint SET removed_at = removed_at - interval '2 hours'")
     retain(hooked)
