@@ -122,7 +122,7 @@ def connections(inspection: Inspection, settings: Settings) -> Finding:
     pools = (
         settings.web_processes * (settings.web_threads + 2)
         + settings.worker_concurrency * WORKER_POOL
-        + RELAYS * 2 * RELAY_POOL  # each with its stand-in
+        + RELAYS * 3 * RELAY_POOL  # each with its stand-in and its sender
     )
     most = int(inspection.server["max_connections"]) - int(inspection.server["superuser_reserved_connections"])
     found = f"{most} for pools of {pools} together and {SPARE} to spare"

@@ -230,7 +230,7 @@ class House:
 
     def _sensitive(self, kind: str) -> dict[str, str]:
         """Of the settings that open something, those that `kind` cannot do without."""
-        needed = [setting.name for setting in SETTINGS if kind in setting.needed_by]
+        needed = [setting.name for setting in SETTINGS if kind in (*setting.needed_by, *setting.handed_to)]
         values: dict[str, str] = {}
         for name in needed:
             if name == "COMITY_BROKER_URL":

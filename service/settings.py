@@ -30,13 +30,17 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the table. `needed_by`: processes that do not start without it. `read` casts or raises ValueError."""
+    """One row of the table. `needed_by`: processes that do not start without it. `read` casts or raises ValueError.
+
+    handed_to: processes that do start without it, and get it where somebody starts them.
+    """
 
     name: str
     read: Callable[[str], Any]
     default: str | None
     meaning: str
     needed_by: tuple[str, ...] = ()
+    handed_to: tuple[str, ...] = ()
 
 
 def _text(value: str) -> str:
@@ -175,8 +179,10 @@ SETTINGS: tuple[Setting, ...] = (
         "COMITY_SECRET_KEY",
         _secret,
         None,
-        "Secret from which status tokens, cursors and form tokens are derived; 32 random bytes",
+        "Secret from which status tokens, cursors, form tokens and the key to webhooks' secrets are derived; 32 random "
+        "bytes; a relay sends webhooks only with it",
         ("web",),
+        ("relay",),
     ),
     Setting(
         "COMITY_INDEX_KEY",

@@ -14,6 +14,10 @@ FAULTS = {
     "WHERE d.to_state IS DISTINCT FROM c.state",
     "decision without its event": "SELECT d.comment_id FROM comity.decision d "
     "LEFT JOIN comity.outbox o USING (comment_id, seq) WHERE o.id IS NULL",
+    "event that an endpoint is not told": "SELECT o.id FROM comity.outbox o JOIN comity.endpoint e "
+    "ON e.site_id = o.site_id AND e.enabled AND e.removed_at IS NULL AND e.created_at < o.at "
+    "AND (o.event = ANY(e.events) OR 'comment.*' = ANY(e.events)) "
+    "LEFT JOIN comity.delivery d ON d.event_id = o.id AND d.endpoint_id = e.id WHERE d.id IS NULL",
     "comments without contact": "SELECT count(*) FROM comity.comment "
     "HAVING count(*) <> (SELECT count(*) FROM contacts.contact)",
 }

@@ -20,8 +20,9 @@ ALLOWED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("service.outbound", ("service.outbound", "service.log", "service.version")),
     ("service.web", ("service.web", "service.store", "service.domain", "service.settings", "service.keys",
                      "service.log", "service.version", "service.failpoints", "service.evidence", "service.rulebook",
-                     "service.policing", "service.trials", "service.reviewing", "service.outbound.guard",
-                     "service.outbound.networks", "service.outbound.signing", "classifier")),
+                     "service.policing", "service.trials", "service.reviewing", "service.webhooks",
+                     "service.outbound.guard", "service.outbound.networks", "service.outbound.signing",
+                     "classifier")),
     ("service.embedded", ("service.embedded", "service.log")),
     ("service", ("service", "classifier")),
 )  # fmt: skip
@@ -36,7 +37,7 @@ KNOWN_BY = {
     "aiohttp": ("service.outbound.client",),
     "sklearn": ("classifier",),
     "scipy": ("classifier",),
-    "cryptography": ("service.domain.contact", "service.app", "service.setup"),
+    "cryptography": ("service.domain.contact", "service.domain.vault", "service.app", "service.setup"),
 }
 
 

@@ -79,11 +79,12 @@ def test_only_public_images() -> None:
 
 
 def test_each_service_gets_its_own_secrets_only() -> None:
-    """One database role a service; the owner's password is with migrations alone; keys are with the web alone."""
+    """One database role a service; the owner's password is with migrations alone; keys are with the web, and with relays the one
+    that opens the secrets of webhooks."""
     assert {name: _secrets(name) for name in SERVICES} == {
         "web": {"web_database_url", "broker_url", "secret_key", "index_key", "contact_public_key"},
         "worker": {"worker_database_url", "broker_url"},
-        "relay": {"relay_database_url", "broker_url"},
+        "relay": {"relay_database_url", "broker_url", "secret_key"},
         "migrate": {"owner_database_url", "role_passwords"},
         "demo": {"owner_database_url"},
         "secrets": set(),
@@ -117,14 +118,19 @@ def test_every_secret_is_made() -> None:
 
 
 def test_only_the_web_is_reached_and_only_from_this_machine() -> None:
-    """One published port, on 127.0.0.1 unless somebody says otherwise; the servers' networks lead nowhere."""
+    """One published port, on 127.0.0.1 unless somebody says otherwise; the servers' networks lead nowhere.
+
+    Relays alone reach out, to tell webhooks.
+    """
     assert {name for name, service in SERVICES.items() if "ports" in service} == {"web"}
     assert SERVICES["web"]["ports"] == ["${COMITY_HOST:-127.0.0.1}:${COMITY_PORT:-8080}:8080"]
     networks = {name: set(service.get("networks", ())) for name, service in SERVICES.items()}
     assert {name for name, joined in networks.items() if "front" in joined} == {"web"}
+    assert {name for name, joined in networks.items() if "outside" in joined} == {"relay"}
     assert (networks["postgres"], networks["valkey"], networks["secrets"]) == ({"database"}, {"broker"}, set())
     assert {name: (rules or {}).get("internal", False) for name, rules in COMPOSE["networks"].items()} == {
         "front": False,
+        "outside": False,
         "database": True,
         "broker": True,
     }

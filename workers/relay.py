@@ -1,4 +1,4 @@
-"""The relay: rings for due rows, runs the jobs that need a clock, and has the queue worked when nobody does.
+"""The relay: rings for due rows, runs jobs, has endpoints told, and has the queue worked when nobody does.
 
 Any number may run; each does the same, and none is needed as long as another one lives.
 """
@@ -15,34 +15,54 @@ from dataclasses import dataclass, field
 from service import failpoints, log
 from service.ring import Bell
 from service.settings import Settings
-from service.store import claims, jobs, presence
+from service.store import claims, jobs, presence, sending
 from service.store.claims import Backlog
 from service.store.database import Busy, Connection, Database, Unavailable
 from workers.beat import Beat
-from workers.entry import begin, stop_event
+from workers.entry import EX_CONFIG, begin, stop_event
 
 EVERY = 0.15  # seconds between two looks
 RINGS = 20  # rings that may wait in the broker before a relay stops adding to them
 PATIENCE = 5.0  # seconds without any worker's claim before a relay works itself
 BROKER_PATIENCE = 30.0
+SENDER_PAUSE = 5.0  # seconds between two starts of a sender
+HOPELESS_PAUSE = 300.0
 
 _log = log.get("workers.relay")
 
 
-class StandIn:
-    """The process that judges while no worker does (`workers.standin`), kept small apart from the relay."""
+class Helper:
+    """A process below the relay that does what would make the relay large: `python -m MODULE PARENT`."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str, pause: float = 0.0) -> None:
+        """pause: seconds from one start to the next at least: one that ends at once is not started all the time."""
+        self._module, self._pause = module, pause
         self._process: subprocess.Popen[bytes] | None = None
+        self._started = float("-inf")
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs now."""
+        return self._process is not None and self._process.poll() is None
 
     def work(self) -> None:
-        """Have it running; one that ended is started again."""
-        if self._process is None or self._process.poll() is not None:
-            command = [sys.executable, "-m", "workers.standin", str(os.getpid())]
-            self._process = subprocess.Popen(command)  # noqa: S603 - all of it is ours
+        """Have it running; one that ended is started again, one that cannot run with these settings after minutes."""
+        if self.running:
+            return
+        hopeless = self._process is not None and self._process.returncode == EX_CONFIG
+        if time.monotonic() - self._started < (HOPELESS_PAUSE if hopeless else self._pause):
+            return
+        self._started = time.monotonic()
+        command = [sys.executable, "-m", self._module, str(os.getpid())]
+        self._process = subprocess.Popen(command)  # noqa: S603 - all of it is ours
+
+    def ask_to_rest(self) -> None:
+        """Ask it to end, and return at once."""
+        if self._process is not None:
+            self._process.terminate()
 
     def rest(self) -> None:
-        """End it, softly; a batch in hand is finished."""
+        """End it, softly; what it has in hand is finished."""
         if self._process is None:
             return
         self._process.terminate()
@@ -56,11 +76,15 @@ class StandIn:
 
 @dataclass(slots=True)
 class Relay:
-    """One relay's state. `working`: its stand-in judges comments until a worker claims again."""
+    """One relay's state. `working`: its stand-in judges comments until a worker claims again.
+
+    sender: tells endpoints; it ends by itself when there is nothing to tell.
+    """
 
     database: Database
     bell: Bell
-    stand_in: StandIn
+    stand_in: Helper
+    sender: Helper
     working: bool = False
     process: str = field(init=False)
     _silent: float = 0.0  # seconds the broker has not answered
@@ -74,6 +98,8 @@ class Relay:
         with self.database.connection() as connection:
             backlog = claims.backlog(connection)
             self._be_seen(connection)
+            if not self.sender.running and sending.due(connection):
+                self.sender.work()
         if backlog.due:
             self._ring(elapsed)
         self._decide_to_work(backlog)
@@ -107,7 +133,8 @@ class Relay:
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Relay until `stop` is set. A database that is away is waited for."""
-    relay = Relay(Database(settings.database_url, "relay", 2), Bell(settings.broker_url), StandIn())
+    helpers = Helper("workers.standin"), Helper("workers.sender", SENDER_PAUSE)
+    relay = Relay(Database(settings.database_url, "relay", 2), Bell(settings.broker_url), *helpers)
     beat = Beat(settings.beat_path)
     away = False
     _log.info("relay_ready")
@@ -125,7 +152,10 @@ def run(settings: Settings, stop: threading.Event) -> None:
         except Exception:
             _log.error("relay_failed", exc_info=True)
             stop.wait(1.0)
-    relay.stand_in.rest()
+    for helper in helpers:
+        helper.ask_to_rest()
+    for helper in helpers:
+        helper.rest()
     relay.database.close()
 
 

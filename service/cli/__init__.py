@@ -17,6 +17,7 @@ ROOMS = {
     "user": "People who moderate: list, add, revoke.",
     "policy": "What a site lets pass: check, test, try, set, roll back; its word lists.",
     "ban": "From whom a site takes no comments: list, add, lift.",
+    "webhook": "Where a site is told what happens: list, add, rotate, test, deliveries, retry.",
     "queue": "Comments that wait for a moderator: list, show.",
     "comment": "One comment: show, publish, reject, flag.",
     "job": "Work that needs a clock: list, run.",

@@ -12,6 +12,7 @@ from service.embedded.files import read_own
 from service.embedded.folder import default_data, look, sockets_of
 from service.embedded.postgres import DATABASE, OWNER, SUPERUSER, socket_url
 from service.embedded.valkey import broker_url
+from service.keys import Keys
 from service.settings import Settings, SettingsError
 from service.store import sites
 from service.store.comments import NotFound
@@ -47,17 +48,29 @@ class Place:
 
     def index_key(self) -> bytes:
         """The key by which authors are recognised. Raises Stop."""
-        try:
-            given = {"COMITY_INDEX_KEY": self.secrets["COMITY_INDEX_KEY"]} if "COMITY_INDEX_KEY" in self.secrets else {}
-            key = self.settings.index_key or Settings.read(given, "run").index_key
-        except SettingsError as error:
-            raise Stop(str(error), Exit.SETTINGS) from None
+        key = self.settings.index_key or self._kept("COMITY_INDEX_KEY").index_key
         if not key:
             raise Stop(
                 "Addresses and domains are kept as keyed indexes only: set COMITY_INDEX_KEY to the service's key.",
                 Exit.SETTINGS,
             )
         return key
+
+    def keys(self) -> Keys:
+        """The keys derived from the service's secret key. Raises Stop."""
+        key = self.settings.secret_key or self._kept("COMITY_SECRET_KEY").secret_key
+        if not key:
+            raise Stop(
+                "Secrets of webhooks are kept sealed: set COMITY_SECRET_KEY to the service's key.", Exit.SETTINGS
+            )
+        return Keys(key)
+
+    def _kept(self, name: str) -> Settings:
+        """Settings in which this one is as the data folder's secrets.json has it. Raises Stop."""
+        try:
+            return Settings.read({name: self.secrets[name]} if name in self.secrets else {}, "run")
+        except SettingsError as error:
+            raise Stop(str(error), Exit.SETTINGS) from None
 
 
 def find() -> Place:

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from service.domain.ids import new_id
 from service.domain.lifecycle import Action, Actor, Move, State, advance
 from service.domain.reasons import LABELS, Reason
+from service.store import outbox
 from service.store.arrays import array
 from service.store.database import Connection
 
@@ -213,19 +213,14 @@ def _write_decisions(connection: Connection, steps: Sequence[_Step]) -> None:
 
 
 def _write_events(connection: Connection, steps: Sequence[_Step]) -> None:
-    told = [step for step in steps if step.move.event]
-    if told:
-        connection.execute(
-            "INSERT INTO comity.outbox (id, site_id, comment_id, seq, event) "
-            "SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::int[], %s::text[])",
-            [
-                array("uuid", [new_id() for _ in told]),
-                array("uuid", [step.site_id for step in told]),
-                array("uuid", [step.ruling.comment_id for step in told]),
-                array("int4", [step.seq for step in told]),
-                array("text", [step.move.event for step in told]),
-            ],
-        )
+    outbox.write(
+        connection,
+        [
+            outbox.Event(step.site_id, step.ruling.comment_id, step.seq, step.move.event)
+            for step in steps
+            if step.move.event
+        ],
+    )
 
 
 def _write_counters(connection: Connection, steps: Sequence[_Step]) -> None:

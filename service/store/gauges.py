@@ -16,6 +16,10 @@ class Gauges:
     flagged_oldest: since the oldest of them came in. unscored: those of the last ten minutes that nothing scored, 1,000
     of a site at most. worker, relay: since one of that kind last claimed something; infinite when none did for a day.
     relays: how many come round. jobs: how late each one is, by name. size: bytes of the database.
+
+    deliveries, deliveries_late: those that endpoints wait for, and how long the oldest that could be sent is overdue.
+    deliveries_dead: those that were given up. endpoints_failing: endpoints that only failed for an hour or longer.
+    endpoints_disabled: those that were disabled for it, or because they said that they are gone.
     """
 
     pending: int
@@ -28,6 +32,11 @@ class Gauges:
     relays: int
     jobs: Mapping[str, float]
     size: int
+    deliveries: int
+    deliveries_late: float
+    deliveries_dead: int
+    endpoints_failing: int
+    endpoints_disabled: int
 
 
 _PULSE = (
@@ -59,7 +68,28 @@ SELECT (SELECT count(*) FROM comity.comment WHERE due_at IS NOT NULL) AS pending
         WHERE seen_at > now() - interval '{presence.SILENCE} seconds') AS relays,
        (SELECT coalesce(jsonb_object_agg(name, greatest(0, extract(epoch FROM now() - next_at))), '{{}}')
         FROM comity.job) AS jobs,
-       pg_database_size(current_database()) AS size
+       pg_database_size(current_database()) AS size,
+       told.*
+FROM (
+    SELECT coalesce(sum(waiting.n) FILTER (WHERE e.enabled), 0)::bigint AS deliveries,
+           coalesce(max(extract(epoch FROM now() - due.at))
+                    FILTER (WHERE e.enabled AND e.paused_until <= now()), 0)::float8 AS deliveries_late,
+           coalesce(sum(dead.n), 0)::bigint AS deliveries_dead,
+           count(*) FILTER (WHERE e.enabled AND e.failing_since < now() - interval '1 hour') AS endpoints_failing,
+           count(*) FILTER (WHERE e.disabled_reason IN ('gone', 'failing')) AS endpoints_disabled
+    FROM comity.endpoint e
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS n FROM comity.delivery d WHERE d.endpoint_id = e.id AND d.state = 'pending'
+    ) AS waiting
+    CROSS JOIN LATERAL (
+        SELECT min(d.due_at) AS at FROM comity.delivery d
+        WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.due_at <= now()
+    ) AS due
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS n FROM comity.delivery d WHERE d.endpoint_id = e.id AND d.state = 'dead'
+    ) AS dead
+    WHERE e.removed_at IS NULL
+) AS told
 """
 
 
@@ -69,5 +99,6 @@ def gauges(connection: Connection) -> Gauges:
     jobs = {name: float(late) for name, late in row.jobs.items()}
     return Gauges(
         row.pending, row.oldest or 0.0, row.flagged, row.flagged_oldest or 0.0, row.unscored,
-        row.worker, row.relay, row.relays, jobs, row.size,
+        row.worker, row.relay, row.relays, jobs, row.size, row.deliveries, row.deliveries_late, row.deliveries_dead,
+        row.endpoints_failing, row.endpoints_disabled,
     )  # fmt: skip

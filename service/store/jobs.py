@@ -10,6 +10,8 @@ LEASE = timedelta(seconds=60)
 EVENTS_KEPT = timedelta(days=30)
 KEYS_KEPT = timedelta(hours=24)
 HITS_KEPT = timedelta(days=1)
+DELIVERIES_KEPT = timedelta(days=30)  # after they ended
+AT_ONCE = 20_000  # deliveries of endpoints that are gone
 SKETCHES_KEPT = timedelta(days=31)  # the longest window in which a policy looks for repeats is 30 days
 
 
@@ -75,7 +77,7 @@ def sum_counters(connection: Connection) -> None:
 
 
 def retention(connection: Connection) -> None:
-    """Drop what is past its time: keys, hits and who was here after a day, events and sketches after a month."""
+    """Drop what is past its time: keys, hits and who was here after a day, the rest after a month."""
     connection.execute("DELETE FROM comity.idempotency WHERE created_at < now() - %s", [KEYS_KEPT])
     connection.execute("DELETE FROM comity.outbox WHERE at < now() - %s", [EVENTS_KEPT])
     connection.execute("DELETE FROM comity.pulse WHERE claimed_at < now() - interval '1 day'")
@@ -83,6 +85,28 @@ def retention(connection: Connection) -> None:
     connection.execute("DELETE FROM comity.sketch WHERE created_at < now() - %s", [SKETCHES_KEPT])
     connection.execute("DELETE FROM comity.band WHERE created_at < now() - %s", [SKETCHES_KEPT])
     connection.execute("SELECT contacts.forget_hits(now() - %s)", [HITS_KEPT])
+    _forget_deliveries(connection)
+
+
+def _forget_deliveries(connection: Connection) -> None:
+    """Those that ended go after a month, and what waits for an endpoint that nobody enabled for a month.
+
+    What is pending stays else, however old. An endpoint that was removed goes once its deliveries are gone.
+    """
+    connection.execute("DELETE FROM comity.endpoint_secret WHERE ends_at < now()")
+    connection.execute("DELETE FROM comity.delivery WHERE done_at < now() - %s", [DELIVERIES_KEPT])
+    connection.execute(
+        "DELETE FROM comity.delivery WHERE id = ANY(ARRAY("
+        "SELECT d.id FROM comity.endpoint e CROSS JOIN LATERAL ("
+        "SELECT id FROM comity.delivery d WHERE d.endpoint_id = e.id "
+        "AND (e.removed_at IS NOT NULL OR (d.state = 'pending' AND d.at < now() - %(kept)s)) LIMIT %(most)s) AS d "
+        "WHERE e.removed_at IS NOT NULL OR e.disabled_at < now() - %(kept)s LIMIT %(most)s))",
+        {"kept": DELIVERIES_KEPT, "most": AT_ONCE},
+    )
+    connection.execute(
+        "DELETE FROM comity.endpoint e WHERE removed_at < now() - interval '1 hour' "
+        "AND NOT EXISTS (SELECT FROM comity.delivery d WHERE d.endpoint_id = e.id)"
+    )
 
 
 JOBS: Mapping[str, Callable[[Connection], None]] = {"sum_counters": sum_counters, "retention": retention}

@@ -122,6 +122,11 @@ def _families(now: Gauges) -> Iterable[Metric]:
         ("relay_claim_seconds", "Since a relay's stand-in last claimed a comment", now.relay),
         ("relays_alive", "Relays that come round", now.relays),
         ("database_bytes", "Size of the database", now.size),
+        ("deliveries_pending", "Messages that endpoints wait for", now.deliveries),
+        ("deliveries_late_seconds", "How long the oldest of them that can be sent is overdue", now.deliveries_late),
+        ("deliveries_dead", "Messages that were given up", now.deliveries_dead),
+        ("endpoints_failing", "Endpoints that only failed for an hour or longer", now.endpoints_failing),
+        ("endpoints_disabled", "Endpoints disabled because they are gone, or failed for days", now.endpoints_disabled),
     ):
         yield GaugeMetricFamily(f"comity_{name}", meaning, value)
     late = GaugeMetricFamily("comity_job_late_seconds", "How late a job is", labels=["name"])

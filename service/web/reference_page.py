@@ -54,6 +54,9 @@ BODY_EXAMPLES: Mapping[str, Any] = {
     "Rollback": {"version": 1},
     "NewList": {"words": ["casino", "poker room", "viag*"]},
     "NewBan": {"domain": "spam.example", "reason": "advertising"},
+    "NewWebhook": {"url": "https://blog.example/comity", "events": ["comment.*"]},
+    "WebhookChange": {"enabled": True},
+    "Range": {"since": "2026-11-23T08:00:00Z"},
 }
 
 

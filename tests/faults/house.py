@@ -51,13 +51,18 @@ class House:
         """Kill all processes of the service and forget all comments and the log; the servers go on."""
         for name in list(self.processes):
             self.kill(name)
+        self.forget()
+        self.log.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Forget all comments and endpoints; processes go on."""
         with psycopg.connect(self.servers.owner_url, autocommit=True) as connection:
             connection.execute(
                 "TRUNCATE comity.comment, comity.thread, comity.tree, comity.decision, comity.outbox, comity.counter, "
-                "comity.counter_change, comity.idempotency, comity.pulse, comity.claim, comity.presence, comity.sketch, comity.band, contacts.contact"
+                "comity.counter_change, comity.idempotency, comity.pulse, comity.claim, comity.presence, comity.sketch, comity.band, contacts.contact, "
+                "comity.delivery, comity.attempt, comity.endpoint, comity.endpoint_secret"
             )
         self.servers.broker_command("FLUSHALL")
-        self.log.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Stop everything and forget it."""

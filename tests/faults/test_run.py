@@ -309,14 +309,20 @@ def _insist(submit: Callable[[], str]) -> str:
 
 
 def test_each_process_knows_only_its_own_secrets(house: Run) -> None:
-    """No child gets the owner's or the superuser's password, or the key that opens addresses; web alone its keys."""
+    """No child gets the owner's or the superuser's password, or the key that opens addresses; web alone its keys.
+
+    Relays have the one by which messages for webhooks are signed.
+    """
     secrets = json.loads((house.data / "secrets.json").read_text())
     kinds = {"web": "web", "worker": "worker", "relay-1": "relay"}
     for name, kind in kinds.items():
         environ = json.loads((house.data.parent / f"{name}.json").read_text())
         known = {key for key, value in secrets.items() if any(value in given for given in environ.values())}
-        keys = {"COMITY_SECRET_KEY", "COMITY_INDEX_KEY", "COMITY_CONTACT_PUBLIC_KEY"} if kind == "web" else set()
-        assert known == {ROLES[kind], "valkey"} | keys
+        keys = {
+            "web": {"COMITY_SECRET_KEY", "COMITY_INDEX_KEY", "COMITY_CONTACT_PUBLIC_KEY"},
+            "relay": {"COMITY_SECRET_KEY"},
+        }
+        assert known == {ROLES[kind], "valkey"} | keys.get(kind, set())
 
 
 def _holders(run: Run, secret: bytes) -> list[str]:

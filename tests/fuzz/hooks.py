@@ -46,3 +46,8 @@ schemathesis.openapi.format(
 schemathesis.openapi.format(
     "network", st.sampled_from(["192.0.2.0/24", "198.51.0.0/16", "10.0.0.0/8", "2001:db8:1::/48", "2001:db8::/32"])
 )
+_PLACE = st.text("abcdefghijklmnopqrstuvwxyz0123456789-._~", min_size=1, max_size=20)
+schemathesis.openapi.format(
+    "webhook",
+    st.builds("https://{}/{}".format, st.sampled_from(["blog.example", "HOOKS.example:443", "93.184.216.34"]), _PLACE),
+)

@@ -79,6 +79,42 @@ def broker_frozen(seen: Watched) -> Iterator[None]:
         seen.house.servers.valkey.resume()
 
 
+_ENDPOINT = (
+    "INSERT INTO comity.endpoint (id, site_id, url, description, events, scores, {columns}) "
+    "SELECT gen_random_uuid(), id, {url}, '', '{{comment.*}}', false, {values} FROM comity.site"
+)
+
+
+@contextmanager
+def receivers_away(seen: Watched) -> Iterator[None]:
+    """An endpoint that has only failed for hours, and one that said that it is gone."""
+    failing, gone = "failing_since, paused_until", "enabled, disabled_reason, disabled_at"
+    hours = "now() - interval '2 hours', now() + interval '1 hour'"
+    seen.execute(_ENDPOINT.format(columns=failing, url="'https://one.example/'", values=hours))
+    seen.execute(_ENDPOINT.format(columns=gone, url="'https://two.example/'", values="false, 'gone', now()"))
+    yield
+    seen.execute("DELETE FROM comity.endpoint")
+
+
+@contextmanager
+def nobody_sends(seen: Watched) -> Iterator[None]:
+    """Relays that were not given the key by which messages are signed, and one that is due."""
+    for name in ("relay_1", "relay_2"):
+        seen.house.kill(name)
+        seen.house.start(name, "relay", COMITY_SECRET_KEY="")
+    seen.execute(_ENDPOINT.format(columns="enabled", url="'https://one.example/'", values="true"))
+    seen.execute(
+        "INSERT INTO comity.delivery (id, endpoint_id, event_id, event, scores, due_at) "
+        "SELECT id, id, id, 'endpoint.test', false, now() - interval '90 seconds' FROM comity.endpoint"
+    )
+    yield
+    seen.execute("DELETE FROM comity.delivery")
+    seen.execute("DELETE FROM comity.endpoint")
+    for name in ("relay_1", "relay_2"):
+        seen.house.kill(name)
+        seen.house.start(name, "relay")
+
+
 @contextmanager
 def worker_dead(seen: Watched) -> Iterator[None]:
     """No worker; a relay's stand-in judges. Left so for the next trouble."""
@@ -205,6 +241,8 @@ TROUBLES = tuple(
     Trouble(make, frozenset(alerts.split()))
     for make, alerts in (
         (moderators_away, "ModerationLate ModerationQueueLong"),
+        (receivers_away, "WebhookFailing WebhookDisabled"),
+        (nobody_sends, "WebhooksLate"),
         (broker_frozen, "BrokerAway"),
         (database_slow, "Slow"),
         (worker_dead, "StandInWorks"),

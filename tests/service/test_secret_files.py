@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {
     "web": ("web_database_url", "broker_url", "secret_key", "index_key", "contact_public_key"),
     "worker": ("worker_database_url", "broker_url"),
-    "relay": ("relay_database_url", "broker_url"),
+    "relay": ("relay_database_url", "broker_url", "secret_key"),
     "migrate": ("owner_database_url",),
 }
 

@@ -33,8 +33,8 @@ class CountingBell:
         return self.queue
 
 
-class NotedStandIn:
-    """A stand-in that only notes whether it should run; the real process is run in tests/faults/test_broker.py."""
+class NotedHelper:
+    """A helper that only notes whether it should run; the real ones are run in tests/faults."""
 
     running = False
 
@@ -49,7 +49,7 @@ class NotedStandIn:
 def relay(world: World) -> Iterator[Relay]:
     """A relay on the test's database, with a bell that counts."""
     database = Database(as_role(world.owner_url, "comity_relay"), "relay", 2)
-    yield Relay(database, CountingBell(), NotedStandIn())  # type: ignore[arg-type]
+    yield Relay(database, CountingBell(), NotedHelper(), NotedHelper())  # type: ignore[arg-type]
     database.close()
 
 
@@ -115,6 +115,31 @@ def test_a_relay_is_seen_while_it_comes_round(world: World, relay: Relay) -> Non
     world.execute("UPDATE comity.job SET next_at = now()")
     relay.step(0.15)
     assert world.rows("SELECT * FROM comity.presence") == []
+
+
+def test_a_relay_starts_a_sender_when_something_is_due(world: World, relay: Relay) -> None:
+    """And not before: a service that tells nobody has none. Nor for what is paused, disabled, or being sent."""
+    made = world.request("POST", "/v1/sites/blog/webhooks", world.admin_token, {"url": "https://hooks.example/"}).json
+    relay.step(0.15)
+    assert not relay.sender.running
+    world.published()
+    for state, undo in (
+        ("UPDATE comity.endpoint SET paused_until = now() + interval '1 hour'", "SET paused_until = 'epoch'"),
+        ("UPDATE comity.endpoint SET enabled = false, disabled_reason = 'gone', disabled_at = now()",
+         "SET enabled = true, disabled_reason = NULL, disabled_at = NULL"),
+        ("UPDATE comity.endpoint SET removed_at = now()", "SET removed_at = NULL"),
+    ):  # fmt: skip
+        world.execute(state)
+        relay.step(0.15)
+        assert not relay.sender.running
+        world.execute(f"UPDATE comity.endpoint {undo}")
+    world.execute("UPDATE comity.delivery SET lease = id, lease_until = now() + interval '30 seconds'")
+    relay.step(0.15)
+    assert not relay.sender.running
+    world.execute("UPDATE comity.delivery SET lease_until = now()")
+    relay.step(0.15)
+    assert relay.sender.running
+    assert made is not None
 
 
 def _alive(world: World) -> int:

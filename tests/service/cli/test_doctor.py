@@ -77,7 +77,7 @@ def test_the_servers_own_settings_are_looked_at(at_world: Terminal, world: World
     [
         ({"COMITY_INDEX_KEY": "33cc" * 4 + "".join(f"{n:02x}" for n in range(120, 144))}, "index key", "fail", "is not the one"),
         ({"COMITY_INDEX_KEY": None}, "settings of web", "warn", "COMITY_INDEX_KEY is not set here"),
-        ({"COMITY_WEB_THREADS": "100"}, "max_connections", "fail", "97 for pools of 114"),
+        ({"COMITY_WEB_THREADS": "100"}, "max_connections", "fail", "97 for pools of 118"),
         ({"COMITY_BROKER_URL": "redis://127.0.0.1:1/0"}, "broker", "warn", "does not answer"),
         ({"COMITY_MODEL": "/nonexistent/model"}, "model", "fail", "/nonexistent/model"),
         ({"COMITY_DATABASE_URL": "postgresql://x:y@127.0.0.1:1/z"}, "PostgreSQL", "fail", "does not answer"),

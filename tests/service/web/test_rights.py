@@ -172,6 +172,20 @@ REQUESTS: dict[str, Callable[[Target], dict[str, Any]]] = {
     "list_bans": lambda t: {"site": "blog"},
     "make_ban": lambda t: {"site": "blog", "body": {"domain": "spam.example", "reason": "x"}},
     "lift_ban": lambda t: {"site": "blog", "ban_id": _new_ban(t.world)},
+    "list_webhooks": lambda t: {"site": "blog"},
+    "make_webhook": lambda t: {"site": _new_site(t.world), "body": {"url": "https://blog.example/new"}},
+    "get_webhook": lambda t: _new_webhook(t.world),
+    "change_webhook": lambda t: {**_new_webhook(t.world), "body": {"description": "x"}},
+    "remove_webhook": lambda t: _new_webhook(t.world),
+    "get_webhook_secret": lambda t: _new_webhook(t.world),
+    "rotate_webhook": lambda t: _new_webhook(t.world),
+    "test_webhook": lambda t: _new_webhook(t.world),
+    "list_deliveries": lambda t: _new_webhook(t.world),
+    "get_delivery": lambda t: _new_delivery(t.world),
+    "retry_delivery": lambda t: _new_delivery(t.world),
+    "drop_delivery": lambda t: _new_delivery(t.world),
+    "retry_deliveries": lambda t: {**_new_webhook(t.world), "body": {"since": "2026-01-01T00:00:00Z"}},
+    "drop_deliveries": lambda t: _new_webhook(t.world),
 }
 
 
@@ -195,6 +209,20 @@ def _new_list(world: World) -> str:
 def _new_ban(world: World) -> str:
     body = {"domain": f"d{uuid4().hex}.example", "reason": "x"}
     return world.request("POST", "/v1/sites/blog/bans", world.admin_token, body).json["id"]  # type: ignore[index,no-any-return]
+
+
+def _new_webhook(world: World) -> dict[str, str]:
+    name = f"s-{uuid4()}"
+    world.add_site(name)
+    path = f"/v1/sites/{name}/webhooks"
+    made = world.request("POST", path, world.admin_token, {"url": "https://blog.example/hook"})
+    return {"site": name, "webhook_id": made.json["id"]}  # type: ignore[index]
+
+
+def _new_delivery(world: World) -> dict[str, str]:
+    made = _new_webhook(world)
+    path = f"/v1/sites/{made['site']}/webhooks/{made['webhook_id']}/test"
+    return {**made, "delivery_id": world.request("POST", path, world.admin_token).json["id"]}  # type: ignore[index]
 
 
 def _new_moderator(world: World) -> str:
@@ -223,6 +251,9 @@ RIGHTS: dict[Right, set[str]] = {
         "list_sites", "make_site", "get_site", "change_site", "list_keys", "make_key", "revoke_key", "list_moderators",
         "make_moderator", "revoke_moderator", "get_policy", "put_policy", "list_policies", "get_policy_version",
         "roll_back_policy", "try_policy", "list_lists", "put_list", "remove_list", "list_bans", "make_ban", "lift_ban",
+        "list_webhooks", "make_webhook", "get_webhook", "change_webhook", "remove_webhook", "get_webhook_secret",
+        "rotate_webhook", "test_webhook", "list_deliveries", "get_delivery", "retry_delivery", "drop_delivery",
+        "retry_deliveries", "drop_deliveries",
     },
 }  # fmt: skip
 
