@@ -206,6 +206,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("COMITY_LIMIT_AUTHOR", _quota, "12/60", "Comments one author may submit on a site"),
     Setting("COMITY_LIMIT_PREFIX", _quota, "60/60", "Comments one network prefix (/24 or /48) may submit on a site"),
     Setting("COMITY_LIMIT_VISITOR", _quota, "600/60", "Requests without a key that one network prefix may make"),
+    Setting(
+        "COMITY_PENDING_SITE",
+        _whole(1, 1_000_000),
+        "50000",
+        "Comments of one site that may wait for a verdict; more are answered 429",
+    ),
+    Setting(
+        "COMITY_PENDING", _whole(1, 1_000_000), "200000", "Comments that may wait for one in all; more are answered 503"
+    ),
     Setting("COMITY_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "What is worth a log line"),
 )
 
@@ -236,6 +245,8 @@ class Settings:
     limit_author: tuple[int, int]
     limit_prefix: tuple[int, int]
     limit_visitor: tuple[int, int]
+    pending_site: int
+    pending: int
     log_level: str
 
     @classmethod
