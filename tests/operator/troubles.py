@@ -80,6 +80,22 @@ def broker_frozen(seen: Watched) -> Iterator[None]:
 
 
 @contextmanager
+def queue_full(seen: Watched) -> Iterator[None]:
+    """As many comments of a site wait as may; nobody is late, since none of them is due yet."""
+    seen.web(COMITY_PENDING_SITE="2")
+    seen.execute(
+        "INSERT INTO comity.comment (id, site_id, thread_id, root_id, name, body, digest, due_at) "
+        "SELECT id, site_id, thread_id, id, 'Ann', 'Made by a test.', digest, now() + interval '1 hour' "
+        "FROM (SELECT gen_random_uuid() AS id, site_id, thread_id, digest FROM comity.comment, generate_series(1, 3) "
+        "LIMIT 3) AS made"
+    )
+    wait_for(lambda: seen.house.send()[0] == 429, 10, "a comment is refused")
+    yield
+    seen.execute("DELETE FROM comity.comment WHERE due_at > now() + interval '1 minute'")
+    seen.web()
+
+
+@contextmanager
 def worker_dead(seen: Watched) -> Iterator[None]:
     """No worker; a relay's stand-in judges. Left so for the next trouble."""
     seen.house.kill("worker")
@@ -207,6 +223,7 @@ TROUBLES = tuple(
         (moderators_away, "ModerationLate ModerationQueueLong"),
         (broker_frozen, "BrokerAway"),
         (database_slow, "Slow"),
+        (queue_full, "Full"),
         (worker_dead, "StandInWorks"),
         (nobody_judges, "VerdictsOverdue QueueGrowing RelayMissing BrokerAway JobsLate"),
         (model_refused, "Unscored"),
