@@ -38,9 +38,14 @@ class Forbidden(Exception):
     """Raised when the role that connected may not do what was asked."""
 
 
+def wanted(process: str) -> dict[str, str]:
+    """What a process kind asks of the server for each of its connections: settings as the server shows them."""
+    return {**_ALWAYS, **_SETTINGS[process]}
+
+
 def conninfo(url: str, process: str) -> dict[str, Any]:
     """Connection arguments for a process kind: its time-outs and the schema it works in, told to the server."""
-    settings = {**_ALWAYS, **_SETTINGS[process]}
+    settings = wanted(process)
     return {
         "conninfo": url,
         "connect_timeout": 3,

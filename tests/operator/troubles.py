@@ -130,17 +130,22 @@ def nobody_judges(seen: Watched) -> Iterator[None]:
 
 @contextmanager
 def model_refused(seen: Watched) -> Iterator[None]:
-    """A worker whose model file is altered flags everything."""
+    """A model file is altered: the worker does not start, and a relay's stand-in sends everything to moderators."""
     altered = Path(seen.house.folder / "altered.model")
     altered.write_bytes(b"not a model")
-    ready = seen.house.logged("child_ready")
-    seen.house.start("worker", COMITY_MODEL=str(altered))
-    wait_for(lambda: seen.house.logged("child_ready") == ready + 2, 30, "the worker is ready")
+    _relays(seen, COMITY_MODEL=str(altered))
     seen.house.settled(seen.house.submit(3), 20)
     yield
     seen.execute("UPDATE comity.comment SET created_at = now() - interval '1 hour' WHERE reason = 'no_score'")
-    seen.house.kill("worker")
+    _relays(seen)
+    seen.execute("DELETE FROM comity.pulse")
     seen.house.start("worker")
+
+
+def _relays(seen: Watched, **environ: str) -> None:
+    for name in ("relay_1", "relay_2"):
+        seen.house.kill(name)
+        seen.house.start(name, "relay", **environ)
 
 
 @contextmanager
@@ -176,10 +181,14 @@ def database_away(seen: Watched) -> Iterator[None]:
 
 @contextmanager
 def key_differs(seen: Watched) -> Iterator[None]:
-    """A web process that was given a fresh index key."""
+    """A web process that was given a fresh index key, and could not ask the database when it started."""
     seen.house.kill("web")
     other = "33cc" * 4 + "".join(f"{n:02x}" for n in range(50, 74))
+    ready = seen.house.logged("web_ready")
+    seen.house.servers.postgres.kill()
     seen.house.start("web", wait=False, COMITY_METRICS_PORT=str(seen.port), COMITY_INDEX_KEY=other)
+    wait_for(lambda: seen.house.logged("web_ready") > ready, 20, "the web process serves")
+    seen.house.servers.postgres.start()
     yield
     seen.house.kill("web")
     seen.web()
@@ -226,7 +235,7 @@ TROUBLES = tuple(
         (queue_full, "Full"),
         (worker_dead, "StandInWorks"),
         (nobody_judges, "VerdictsOverdue QueueGrowing RelayMissing BrokerAway JobsLate"),
-        (model_refused, "Unscored"),
+        (model_refused, "Unscored StandInWorks"),
         (web_faulty, "Failing"),
         (database_away, "DatabaseAway Refusing Slow"),
         (key_differs, "IndexKeyDiffers"),
