@@ -1,5 +1,6 @@
 """Connections to PostgreSQL, and the few ways in which they fail."""
 
+import os
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ def conninfo(url: str, process: str) -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 15_000,
-        "application_name": f"comity {process}",
+        "application_name": f"comity {process} {os.getpid()}",
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
 
