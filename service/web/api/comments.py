@@ -142,7 +142,7 @@ def take(
     """
     limits = services.limits
     try:
-        spent = limits.spend(accept_limits(services, site, taken))
+        spent = _admit(services, site, taken)
     except Problem:
         first = _answered(services, site, key)
         if not first:
@@ -154,6 +154,16 @@ def take(
         fields = limits.give_back(spent, bursts=False)
         raise with_headers(error, fields) from None
     return accepted, limits.give_back(spent, bursts=True) if accepted.replayed else spent.fields
+
+
+def _admit(services: Services, site: Site, taken: Submission) -> Spent:
+    """Count a submission under its limits and among what waits. Raises Problem (429, 503) with nothing stored."""
+    spent = services.limits.spend(accept_limits(services, site, taken))
+    try:
+        services.room.admit(site)
+    except Problem as full:
+        raise with_headers(full, services.limits.give_back(spent, bursts=False)) from None
+    return spent
 
 
 def _answered(services: Services, site: Site, key: RequestKey | None) -> list[str] | None:
@@ -332,7 +342,8 @@ def _give_back(services: Services, spent: Sequence[Spent]) -> None:
 def _within_limits(services: Services, site: Site, read: Items) -> tuple[Items, Sequence[Spent]]:
     """`read` with a problem in place of each comment over a limit: its author or network holds up nobody else's.
 
-    With what the others were counted as. Raises Problem (429) when that leaves no comment at all.
+    With what the others were counted as. Raises Problem (429) when that leaves no comment at all, or 429 or 503 when
+    there is no room for any.
     """
     kept: list[Submission | Problem] = []
     spent: list[Spent] = []
@@ -344,8 +355,13 @@ def _within_limits(services: Services, site: Site, read: Items) -> tuple[Items, 
             kept.append(item)
         except Problem as problem:
             kept.append(over := problem)
-    if over is not None and not any(isinstance(item, Submission) for item in kept):
+    if over is not None and not spent:
         raise over
+    try:
+        services.room.admit(site, len(spent))
+    except Problem:
+        _give_back(services, spent)
+        raise
     return kept, spent
 
 
