@@ -153,8 +153,13 @@ def failpoints(lab: Lab, factor: float) -> Outcome:
     for _ in range(rounds):
         for point in WEB_POINTS:
             _web_dies(lab, point)
+        lab.start("web")
         for point in WORKER_POINTS:
             _decider_dies(lab, point)
+        lab.stand_in("relay_after")
+        lab.settle(30)
+        lab.house.kill("relay_after")
+        lab.house.kill("web")
     points = len(WEB_POINTS) + len(WORKER_POINTS)
     return Outcome(f"{points} points, {rounds:,} times each", "each killed its process, nothing was lost")
 
@@ -191,15 +196,10 @@ def _review(lab: Lab, token: str, comment: str, version: int) -> str:
 
 
 def _decider_dies(lab: Lab, point: str) -> None:
-    """At a point of a batch; another one finishes its work."""
-    lab.start("web")
-    name = f"worker_{point}"
+    """At a point of a batch; others finish its work."""
+    name = f"relay_{point}"
     lab.stand_in(name, COMITY_FAILPOINTS=f"{point}=kill")
     lab.submit(10)
     process = lab.house.processes[name]
     wait_for(lambda: process.poll() is not None, 30, f"{point}: the process died")
     lab.house.kill(name)
-    lab.stand_in("worker_after")
-    lab.settle(30)
-    lab.house.kill("worker_after")
-    lab.house.kill("web")
