@@ -144,7 +144,7 @@ def poisoned(lab: Lab, factor: float) -> Outcome:
     return found
 
 
-PATIENCE_WITH_POISON = 75.0  # six attempts, each ended by its lease of six seconds
+PATIENCE_WITH_POISON = 60.0  # six attempts, each ended by its lease of six seconds
 
 
 def failpoints(lab: Lab, factor: float) -> Outcome:
