@@ -11,7 +11,7 @@ from tests.lab import nemeses
 from tests.lab.campaign import Outcome, sized
 from tests.lab.clients import review, submission
 from tests.lab.journal import OK
-from tests.lab.laboratory import Lab
+from tests.lab.laboratory import DEADLINE, Lab
 
 POISON = "poison-4f2a"
 
@@ -40,6 +40,7 @@ def workers_killed(lab: Lab, factor: float) -> Outcome:
         f"{most:,} comments, {done['child']:,} children and {done['worker']:,} workers killed",
         f"{lab.taken():,} accepted, all decided {seconds:.1f} s after the last, {lab.reviews():,} reviews between",
     )
+    found.demand(seconds <= DEADLINE, "nothing pending beyond the deadline", f"decided {seconds:.1f} s after the last")
     found.demand(lab.taken() == most, "every ok exists once", f"only {lab.taken()} of {most} were accepted")
     return found
 

@@ -25,10 +25,11 @@ def broker_restarts(lab: Lab, factor: float) -> Outcome:
         crowd.stop()
     lab.house.servers.valkey.kill()
     lab.submit(20)
-    lab.house.servers.valkey.start()
+    nemeses.broker_restarted_empty(lab.house)
     seconds = lab.settle()
     found = Outcome(f"{rounds:,} empty restarts", f"{lab.taken():,} accepted, all decided {seconds:.1f} s after the last")
     found.demand(lab.journal.count("submit", "unknown") == 0, "100 % accepted", "a submission failed without a broker")
+    found.demand(seconds <= DEADLINE, "nothing pending beyond the deadline", f"decided {seconds:.1f} s after the last")
     return found
 
 
@@ -44,12 +45,14 @@ def database_stops(lab: Lab, factor: float) -> Outcome:
         crowd.stop()
     ended = time.time()
     lab.settle()
-    unknown = lab.journal.count("submit", "unknown")
-    return Outcome(
+    unknown, seconds = lab.journal.count("submit", "unknown"), lab.slowest(ended)
+    found = Outcome(
         f"{rounds:,} immediate stops",
-        f"{lab.taken():,} accepted, {unknown:,} times 503 or no answer, 0 answers 500 asked for, "
-        f"all decided {lab.slowest(ended):.1f} s after the last",
+        f"{lab.taken():,} accepted, {unknown:,} times 503 or no answer, {lab.journal.statuses.get(500, 0)} times 500, "
+        f"all decided {seconds:.1f} s after the last",
     )
+    found.demand(seconds <= DEADLINE, "nothing pending beyond the deadline", f"decided {seconds:.1f} s after the last")
+    return found
 
 
 def commits_cut(lab: Lab, factor: float) -> Outcome:
