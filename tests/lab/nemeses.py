@@ -5,13 +5,13 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
 from tests.faults.house import GO, STOP, House, wait_for
-from tests.lab.laboratory import FREE, Lab
+from tests.lab.laboratory import Lab
 
 CLOCK = Path(__file__).with_name("clock")  # a folder whose sitecustomize.py shifts a process's clock
 FAULT = 3.0  # seconds that a fault of some length lasts
@@ -119,7 +119,7 @@ def _of_house(nemesis: Callable[[House], None]) -> Fault:
 
 
 def _clock_jumps(lab: Lab) -> None:
-    for name, hours in (("worker", 1.0), ("relay_1", -1.0)):
+    for name, hours in (("web", -1.0), ("worker", 1.0), ("relay_1", -1.0)):
         kill_again(lab, name, **clock(hours))
 
 
@@ -140,6 +140,3 @@ FAULTS: dict[str, tuple[Fault, bool]] = {
     "the database frozen": (_of_house(database_frozen), False),
     "clocks an hour off": (_clock_jumps, False),
 }
-
-__all__ = ["FREE", "FAULTS"]
-_ = Iterator
