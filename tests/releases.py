@@ -23,7 +23,9 @@ def previous(folder: Path) -> str:
     version, day = _release()
     commit = _git("rev-list", "-1", f"--until={day} 23:59:59 +0000", "HEAD").decode().strip()
     if not commit:
-        raise NoHistory(f"The history does not reach back to release {version}: `git fetch --unshallow`, then try again.")
+        raise NoHistory(
+            f"The history does not reach back to release {version}: `git fetch --unshallow`, then try again."
+        )
     with tarfile.open(fileobj=io.BytesIO(_git("archive", commit, "service", "workers", "classifier"))) as archive:
         archive.extractall(folder, filter="data")
     assert f'VERSION = "{version}"' in (folder / "service/version.py").read_text(encoding="utf-8")

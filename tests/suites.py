@@ -13,6 +13,7 @@ SUITES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("fuzz", 120, ("tests/fuzz",)),
     ("run", 120, ("tests/service/test_embedded", "tests/service/test_supervisor", "tests/faults/test_run")),
     ("faults", 120, ("tests/faults",)),
+    ("failure lab", 120, ("tests/lab",)),
     ("web server", 60, ("tests/service/",)),
     ("operator", 120, ("tests/operator",)),
     ("browser", 240, ("tests/browser",)),

@@ -42,7 +42,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """"ok", or how many findings there are."""
+        """ "ok", or how many findings there are."""
         return "ok" if not self.outcome.findings else f"{len(self.outcome.findings)} FOUND"
 
 

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -132,10 +133,11 @@ def _refused_nowhere(facts: Facts) -> Iterator[str]:
 @invariant("one comment per key")
 def _one_per_key(facts: Facts) -> Iterator[str]:
     for number, entries in facts.submits.items():
-        ids = {one.comment for one in entries if one.outcome == OK} | set(facts.numbers.get(number, []))
-        if len(ids) > 1:
+        answered = {one.comment for one in entries if one.outcome == OK}
+        ids = answered | set(facts.numbers.get(number, []))
+        if answered and len(ids) > 1:
             yield f"key lab-{number} has {len(ids)} comments"
-        for before, after in zip(entries, entries[1:], strict=False):
+        for before, after in pairwise(entries):
             if before.outcome == OK and after.outcome == FAIL:
                 yield f"key lab-{number} was accepted, then refused with {after.status}"
 

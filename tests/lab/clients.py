@@ -51,9 +51,7 @@ class Line:
         self._connection: http.client.HTTPConnection | None = None
         self._to = ""
 
-    def ask(
-        self, method: str, path: str, token: str | None = None, body: Any = None, key: str | None = None
-    ) -> Answer:
+    def ask(self, method: str, path: str, token: str | None = None, body: Any = None, key: str | None = None) -> Answer:
         """Send a request once; only one that could not even be handed over is handed to another process."""
         headers = {"Content-Type": "application/json"}
         if token is not None:
@@ -149,7 +147,11 @@ class Crowd:
 
     def __enter__(self) -> "Crowd":
         self._began = time.monotonic()
-        for work, count in ((self._visit, self.visitors), (self._read, self.readers), (self._moderate, self.moderators)):
+        for work, count in (
+            (self._visit, self.visitors),
+            (self._read, self.readers),
+            (self._moderate, self.moderators),
+        ):
             for number in range(count):
                 thread = threading.Thread(target=self._guard, args=(work, number), name=f"{work.__name__} {number}")
                 self._threads.append(thread)
@@ -258,4 +260,6 @@ def trespass(line: Line, people: People, journal: Journal, comment: str) -> None
     ):
         answer = line.ask(method, path, people.stranger, body)
         outcome = FAIL if answer.status == 404 else answer.outcome if answer.outcome == UNKNOWN else OK
-        journal.note(Entry("trespass", outcome, answer.began, answer.ended, answer.status, "", comment, leak=answer.leak))
+        journal.note(
+            Entry("trespass", outcome, answer.began, answer.ended, answer.status, "", comment, leak=answer.leak)
+        )

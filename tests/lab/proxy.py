@@ -34,7 +34,9 @@ class Proxy:
 
     def url(self, direct: str) -> str:
         """The URL by which a role comes through here, made from the one by which it comes directly."""
-        return f"{direct.partition('?')[0].replace('@/', f'@127.0.0.1:{self.port}/')}?sslmode=disable&gssencmode=disable"
+        return (
+            f"{direct.partition('?')[0].replace('@/', f'@127.0.0.1:{self.port}/')}?sslmode=disable&gssencmode=disable"
+        )
 
     def close(self) -> None:
         """Take no more connections."""

@@ -1,11 +1,17 @@
-"""What the lab prints: a line for each campaign as it ends, one table at the end."""
+"""What the lab prints: a line for each campaign as it ends, one table at the end, and a page for the documents."""
 
+import os
+import platform
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
+from service.version import VERSION
+from tests.lab import checker
 from tests.lab.campaign import Row
 from tests.lab.mutants import Caught
 
 _HEAD = ("campaign", "size", "asked", "found", "seconds", "verdict")
+_MUTANTS = ("mutant", "campaign", "caught by", "seconds")
 
 
 def line(row: Row) -> str:
@@ -16,18 +22,6 @@ def line(row: Row) -> str:
     return "\n".join(said)
 
 
-def whole(rows: Sequence[Row], seconds: float) -> str:
-    """The one table, as a page has it."""
-    cells = [_HEAD, ("---",) * len(_HEAD), *map(_cells, rows)]
-    lines = [f"| {' | '.join(one)} |" for one in cells]
-    return "\n".join(["", *lines, "", f"{len(rows)} campaigns in {seconds / 60:.1f} minutes."])
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    one = row.outcome
-    return row.campaign.name, one.size, row.campaign.asked, one.found, f"{row.seconds:.0f}", row.verdict
-
-
 def caught_line(one: Caught) -> str:
     """A mutant that was just hunted; with what its campaign said when it got away."""
     if one.by:
@@ -35,10 +29,53 @@ def caught_line(one: Caught) -> str:
     return f"{one.mutant.name}: NOT CAUGHT by {one.mutant.campaign} in {one.seconds:.0f} s\n{one.said}"
 
 
-def caught(many: Sequence[Caught]) -> str:
+def campaigns(rows: Sequence[Row]) -> str:
+    """The table of campaigns."""
+    return _drawn(
+        _HEAD,
+        [
+            (
+                row.campaign.name,
+                row.outcome.size,
+                row.campaign.asked,
+                row.outcome.found,
+                f"{row.seconds:.0f}",
+                row.verdict,
+            )
+            for row in rows
+        ],
+    )
+
+
+def mutants(many: Sequence[Caught]) -> str:
     """The table of mutants."""
-    head = ("mutant", "campaign", "caught by", "seconds")
-    cells = [head, ("---",) * len(head)]
-    cells += [(one.mutant.name, one.mutant.campaign, "; ".join(one.by) or "NOTHING", f"{one.seconds:.0f}") for one in many]
-    lines = [f"| {' | '.join(one)} |" for one in cells]
-    return "\n".join(["", *lines, "", f"{sum(bool(one.by) for one in many)} of {len(many)} mutants caught."])
+    rows = [
+        (one.mutant.name, one.mutant.campaign, "; ".join(one.by) or "NOTHING", f"{one.seconds:.0f}") for one in many
+    ]
+    return f"{_drawn(_MUTANTS, rows)}\n\n{sum(bool(one.by) for one in many)} of {len(many)} mutants caught."
+
+
+def _drawn(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(one)} |" for one in (head, ("---",) * len(head), *rows))
+
+
+def page(command: str, rows: Sequence[Row], many: Sequence[Caught], seconds: float) -> str:
+    """The page of figures. command: what made it."""
+    details = [one for row in rows for one in row.outcome.details]
+    parts = [
+        "# Reliability: figures",
+        f"Made by `{command}` on {datetime.now(UTC):%Y-%m-%d} with version {VERSION}, in {seconds / 60:.0f} minutes, on "
+        f"{os.cpu_count()} cores ({platform.machine()}) that other work shared. Every campaign runs PostgreSQL, Valkey, "
+        "web, worker and relays as real processes; clients write down each answer, and after each campaign all "
+        "invariants below are checked. [How the lab works](contributor/testing.md#the-failure-lab).",
+        "## Campaigns",
+        campaigns(rows),
+    ]
+    if details:
+        parts += ["Slowest verdict after the end of each fault, or after a comment's arrival where that was later:"]
+        parts += ["\n".join(f"* {one}" for one in details)]
+    if many:
+        parts += ["## Guarantees taken away", "Each was taken from a copy of the code, or from the database."]
+        parts += [mutants(many)]
+    parts += ["## What is checked after each campaign", "\n".join(f"* {name}" for name in checker.names())]
+    return "\n\n".join(parts) + "\n"

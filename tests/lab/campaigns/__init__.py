@@ -21,3 +21,7 @@ CAMPAIGNS = (
     Campaign("unsafe", "each refused by name", unsafe.unsafe),
 )
 BY_NAME = {one.name: one for one in CAMPAIGNS}
+#: Those that `make test` runs; the tests beside this one hurt in the other ways (tests/faults, tests/operator).
+SHORT = (
+    "workers-killed", "failpoints", "broker-restarts", "database-stops", "commits-cut", "deciders", "moderators",
+)  # fmt: skip

@@ -14,9 +14,7 @@ def recovery(lab: Lab, factor: float) -> Outcome:
     chosen = [name for name, (_, short) in FAULTS.items() if short or factor >= 0.05]
     seconds = {name: _measure(lab, name) for name in chosen}
     worst = max(seconds, key=lambda name: seconds[name])
-    found = Outcome(
-        f"{len(chosen)} faults", f"slowest verdict {seconds[worst]:.1f} s after the end of: {worst}"
-    )
+    found = Outcome(f"{len(chosen)} faults", f"slowest verdict {seconds[worst]:.1f} s after the end of: {worst}")
     found.details = [f"{name}: {took:.1f} s" for name, took in seconds.items()]
     for name, took in seconds.items():
         found.demand(took <= DEADLINE, "every comment decided within 10 s", f"{took:.1f} s after: {name}")

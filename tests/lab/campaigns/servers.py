@@ -27,7 +27,9 @@ def broker_restarts(lab: Lab, factor: float) -> Outcome:
     lab.submit(20)
     nemeses.broker_restarted_empty(lab.house)
     seconds = lab.settle()
-    found = Outcome(f"{rounds:,} empty restarts", f"{lab.taken():,} accepted, all decided {seconds:.1f} s after the last")
+    found = Outcome(
+        f"{rounds:,} empty restarts", f"{lab.taken():,} accepted, all decided {seconds:.1f} s after the last"
+    )
     found.demand(lab.journal.count("submit", "unknown") == 0, "100 % accepted", "a submission failed without a broker")
     found.demand(seconds <= DEADLINE, "nothing pending beyond the deadline", f"decided {seconds:.1f} s after the last")
     return found

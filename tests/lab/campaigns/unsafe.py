@@ -100,13 +100,19 @@ def _made(house: House, one: Unsafe) -> Iterator[None]:
 
 def _wait_for_settings(house: House, wanted: Mapping[str, str]) -> None:
     for name, value in wanted.items():
-        wait_for(lambda: house.rows(f"SHOW {name}") == [(value,)], 10, f"{name} is {value}")
+        shown, is_so = f"SHOW {name}", [(value,)]
+        wait_for(lambda shown=shown, is_so=is_so: house.rows(shown) == is_so, 10, f"{name} is {value}")  # type: ignore[misc]
 
 
 def _environ(house: House, changes: Mapping[str, str | None]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COMITY_")}
     given = environment(house.servers.owner_url, house.servers.broker_url)
-    own = {**given, "COMITY_DATABASE_URL": house.servers.owner_url, "COMITY_DATA": str(house.folder / "none"), **changes}
+    own = {
+        **given,
+        "COMITY_DATABASE_URL": house.servers.owner_url,
+        "COMITY_DATA": str(house.folder / "none"),
+        **changes,
+    }
     return {**kept, **{name: value for name, value in own.items() if value is not None}}
 
 
