@@ -109,6 +109,7 @@ class People:
     key: str  # of the site `blog`
     moderators: list[str]  # tokens, of that site
     stranger: str  # a moderator's token of another site
+    admin: str  # an administrator's token
 
 
 def submission(number: int) -> dict[str, Any]:

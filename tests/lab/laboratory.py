@@ -138,10 +138,11 @@ def laboratory(spoil: str = "", data: Path | None = None) -> Iterator[Lab]:
             moderators = [
                 sites.add_moderator(connection, f"moderator {n}", {site.id: "moderator"}, None)[1] for n in range(8)
             ]
+            _, admin = sites.add_admin(connection, "admin", None)
             _, stranger = sites.add_moderator(connection, "stranger", {other.id: "lead"}, None)
         if spoil:
             house.execute(spoil)
-        yield Lab(house, People([house.url], house.key, moderators, stranger), spoil)
+        yield Lab(house, People([house.url], house.key, moderators, stranger, admin), spoil)
     finally:
         house.close()
 

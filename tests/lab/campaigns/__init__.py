@@ -1,7 +1,7 @@
 """All campaigns, in the order they run."""
 
 from tests.lab.campaign import Campaign
-from tests.lab.campaigns import full_disk, kills, races, recovery, rolling, servers, unsafe
+from tests.lab.campaigns import full_disk, kills, overload, races, recovery, rolling, servers, unsafe, webhooks
 
 CAMPAIGNS = (
     Campaign("workers-killed", "0 lost, 0 twice, 0 states without a decision", kills.workers_killed),
@@ -16,6 +16,8 @@ CAMPAIGNS = (
     Campaign("moderators", "exactly one success each", races.moderators),
     Campaign("recovery", "every comment decided within 10 s", recovery.recovery),
     Campaign("without-broker", "100 % accepted, moderation goes on", servers.without_broker),
+    Campaign("overload", "accepted = decided, the rest 429 or 503", overload.overload),
+    Campaign("webhooks", "all delivered, repeats only at kills", webhooks.webhooks),
     Campaign("full-disk", "0 acknowledged lost, it heals by itself", full_disk.full_disk),
     Campaign("rolling", "0 lost, 503 under 0.1 %", rolling.rolling),
     Campaign("unsafe", "each refused by name", unsafe.unsafe),
