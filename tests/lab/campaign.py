@@ -60,7 +60,9 @@ def run(campaign: Campaign, lab: Lab, factor: float) -> Row:
     outcome.findings += lab.check()
     for what, wanted in (("submit", OK), ("read", OK), ("review", OK), ("trespass", FAIL)):
         asked = sum(count for (kind, _), count in lab.journal.counts.items() if kind == what)
-        outcome.demand(not asked or lab.journal.count(what, wanted) > 0, "clients are heard", f"none of {asked} {what}s")
+        outcome.demand(
+            not asked or lab.journal.count(what, wanted) > 0, "clients are heard", f"none of {asked} {what}s"
+        )
     return Row(campaign, outcome, time.monotonic() - began)
 
 

@@ -134,18 +134,15 @@ def poisoned(lab: Lab, factor: float) -> Outcome:
 
     with (crowd := lab.crowd(visitors=1, readers=0, moderators=0, most=bad + good, wants=bodies)):
         crowd.finish()
-    began = time.monotonic()
-    seconds = lab.settle(PATIENCE_WITH_POISON)
+    patience = 40.0 + 20.0 * bad  # six attempts, each ended by its lease of six seconds
+    seconds = lab.settle(patience)
     rows = lab.house.rows("SELECT count(*) FROM comity.decision WHERE rule = 'tried_too_often'")
     found = Outcome(
         f"{bad:,} poisonous among {good:,} comments",
         f"{rows[0][0]:,} to a human as tried too often, all decided after {seconds:.1f} s",
     )
-    found.demand(time.monotonic() - began < PATIENCE_WITH_POISON, "nothing pending beyond the deadline", "poison")
+    found.demand(rows[0][0] == bad, "nothing pending beyond the deadline", f"{rows[0][0]} of {bad} went to a human")
     return found
-
-
-PATIENCE_WITH_POISON = 60.0  # six attempts, each ended by its lease of six seconds
 
 
 def failpoints(lab: Lab, factor: float) -> Outcome:
