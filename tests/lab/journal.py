@@ -41,6 +41,7 @@ class Journal:
         self._lock = threading.Lock()
         self._file = path.open("w", encoding="utf-8")
         self.taken: list[str] = []  # comments whose submission was answered ok, in order of the answers
+        self.accepted: set[str] = set()  # the same, each once
         self.counts: dict[tuple[str, str], int] = {}  # entries by what and outcome
         self.statuses: dict[int, int] = {}
 
@@ -54,6 +55,7 @@ class Journal:
             self.statuses[entry.status] = self.statuses.get(entry.status, 0) + 1
             if kind == ("submit", OK):
                 self.taken.append(entry.comment)
+                self.accepted.add(entry.comment)
 
     def entries(self) -> Iterator[Entry]:
         """All of them, from the file."""

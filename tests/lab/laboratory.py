@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +35,22 @@ class Lab:
     delivered: Callable[[], tuple[Sequence[tuple[str, bytes]], frozenset[str]]] = lambda: ((), frozenset())
     _number: int = 0
     _hopeful: bool = True
-    _journals: list[Journal] = field(default_factory=list)
+    _journal: Journal | None = None
 
     @property
     def journal(self) -> Journal:
         """The history of the campaign that runs."""
-        return self._journals[-1]
+        assert self._journal is not None, "no campaign has begun"
+        return self._journal
 
     def begin(self) -> None:
         """An empty service without processes, and a new history."""
         self.house.reset()
         self._number += 1
         self._hopeful = True
-        self._journals.append(Journal(self.house.folder / f"history-{self._number}.jsonl"))
+        if self._journal is not None:
+            self._journal.close()
+        self._journal = Journal(self.house.folder / f"history-{self._number}.jsonl")
         self.people.urls[:] = [self.house.url]
         self.delivered = lambda: ((), frozenset())
 
@@ -71,6 +74,10 @@ class Lab:
     def line(self) -> Line:
         """A connection of its own."""
         return Line(self.people.urls)
+
+    def loaded(self, crowd: Crowd, count: int, seconds: float = 60.0) -> None:
+        """Wait until a crowd has had so many comments accepted."""
+        wait_for(lambda: self.taken() >= count or not crowd.busy, seconds, f"{count} comments are accepted")
 
     def submit(self, count: int, rate: float | None = None) -> None:
         """Have so many comments submitted, and wait for their answers."""
@@ -120,7 +127,7 @@ class Lab:
 
     def taken(self) -> int:
         """How many different comments were accepted."""
-        return len(set(self.journal.taken))
+        return len(self.journal.accepted)
 
     def reviews(self) -> int:
         """How many decisions of moderators were answered."""

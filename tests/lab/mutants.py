@@ -117,8 +117,9 @@ def hunt(mutant: Mutant) -> Caught:
         findings = folder / "findings.json"
         words = ["--factor", "0", "--only", mutant.campaign, "--spoil", mutant.spoil, "--findings", str(findings)]
         done = subprocess.run(
-            [sys.executable, "-m", "tests.lab", *words], cwd=folder, capture_output=True, text=True, check=False
-        )
+            [sys.executable, "-m", "tests.lab", *words],
+            cwd=folder, capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
         found = json.loads(findings.read_text(encoding="utf-8")) if findings.exists() else []
     by = dict.fromkeys(invariant for invariant, _ in found if invariant != "the campaign comes to its end")
     return Caught(mutant, tuple(by), time.monotonic() - began, done.stdout + done.stderr)

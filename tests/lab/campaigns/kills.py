@@ -27,7 +27,7 @@ def workers_killed(lab: Lab, factor: float) -> Outcome:
     done = {"child": 0, "worker": 0}
     with lab.crowd(most=most) as crowd:
         for number in range(1, kills + 1):
-            wait_for(lambda due=most * number // (kills + 1): lab.taken() >= due or not crowd.busy, 300, "load")  # type: ignore[misc]
+            lab.loaded(crowd, most * number // (kills + 1), 300)
             if number % every == 0 and done["worker"] < workers:
                 nemeses.kill_again(lab, "worker")
                 done["worker"] += 1
@@ -53,7 +53,7 @@ def web_killed(lab: Lab, factor: float) -> Outcome:
     lab.start("relay_1", "worker")
     with lab.crowd(visitors=6) as crowd:
         for number in range(1, kills + 1):
-            wait_for(lambda due=number * 40: lab.taken() >= due or not crowd.busy, 60, "load")  # type: ignore[misc]
+            lab.loaded(crowd, number * 40)
             nemeses.kill_again(lab, "web", **environ)
         crowd.stop()
     unknown = lab.journal.count("submit", "unknown")

@@ -25,7 +25,8 @@ def rolling(lab: Lab, factor: float) -> Outcome:
             for number in range(rounds):
                 root = folder if number % 2 else ROOT
                 _replace_all(lab, webs, root)
-                wait_for(lambda due=REQUESTS * (number + 1): _requests(lab) >= due or not crowd.busy, 300, "load")  # type: ignore[misc]
+                due = REQUESTS * (number + 1)
+                wait_for(lambda due=due: _requests(lab) >= due or not crowd.busy, 300, "load")
             crowd.stop()
         lab.settle()
     away = sum(count for status, count in lab.journal.statuses.items() if status == 0 or status >= 500)

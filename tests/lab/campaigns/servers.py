@@ -20,7 +20,7 @@ def broker_restarts(lab: Lab, factor: float) -> Outcome:
     lab.worker_ready()
     with lab.crowd(rate=RATE) as crowd:
         for number in range(1, rounds):
-            wait_for(lambda due=number * 60: lab.taken() >= due or not crowd.busy, 60, "load")  # type: ignore[misc]
+            lab.loaded(crowd, number * 60)
             nemeses.broker_restarted_empty(lab.house)
         crowd.stop()
     lab.house.servers.valkey.kill()
@@ -42,7 +42,7 @@ def database_stops(lab: Lab, factor: float) -> Outcome:
     lab.worker_ready()
     with lab.crowd(rate=RATE, readers=2, moderators=2) as crowd:
         for number in range(1, rounds + 1):
-            wait_for(lambda due=number * 80: lab.taken() >= due or not crowd.busy, 60, "load")  # type: ignore[misc]
+            lab.loaded(crowd, number * 80)
             nemeses.database_stopped(lab.house)
         crowd.stop()
     ended = time.time()

@@ -101,7 +101,7 @@ def _made(house: House, one: Unsafe) -> Iterator[None]:
 def _wait_for_settings(house: House, wanted: Mapping[str, str]) -> None:
     for name, value in wanted.items():
         shown, is_so = f"SHOW {name}", [(value,)]
-        wait_for(lambda shown=shown, is_so=is_so: house.rows(shown) == is_so, 10, f"{name} is {value}")  # type: ignore[misc]
+        wait_for(lambda shown=shown, is_so=is_so: house.rows(shown) == is_so, 10, f"{name} is {value}")
 
 
 def _environ(house: House, changes: Mapping[str, str | None]) -> dict[str, str]:
