@@ -19,7 +19,11 @@ LEASES = 12.5  # seconds: more than two leases
 
 
 def kill_child(house: House, dice: random.Random, name: str = "worker") -> bool:
-    """SIGKILL one of a worker's children; False when it has none just now."""
+    """SIGKILL one of a worker's children; False when it has none just now.
+
+    A worker whose children die before they are up ends itself; whoever supervises it starts it again.
+    """
+    house.revive(name)
     with contextlib.suppress(psutil.NoSuchProcess, IndexError):
         dice.choice(house.children(name)).kill()
         return True
