@@ -5,34 +5,71 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.lab import table
-from tests.lab.campaign import Campaign, Row, run
+from tests.lab.campaign import Row, run
 from tests.lab.campaigns import BY_NAME, CAMPAIGNS
+from tests.lab.checker import Finding
 from tests.lab.laboratory import laboratory
-from tests.lab.mutants import MUTANTS, Caught, Mutant, hunt
+from tests.lab.mutants import MUTANTS, Caught, hunt
 
 
 def main(words: Sequence[str]) -> int:
     """Hurt the service as asked."""
-    asked = _read(words)
-    only_mutants = asked.mutants is not None and not asked.all
-    began = time.monotonic()
-    rows = [] if only_mutants else _run([BY_NAME[name] for name in asked.only] if asked.only else CAMPAIGNS, asked)
-    hunted = (
-        [] if asked.mutants is None else _hunt([one for one in MUTANTS if one.name in (asked.mutants or [one.name])])
-    )
-    seconds = time.monotonic() - began
-    print("\n".join(["", *([table.campaigns(rows)] if rows else []), *([table.mutants(hunted)] if hunted else [])]))
-    print(f"\n{len(rows)} campaigns and {len(hunted)} mutants in {seconds / 60:.1f} minutes.")
-    if asked.page:
-        command = f"python -m tests.lab {' '.join(words)}"
-        asked.page.write_text(table.page(command, rows, hunted, seconds), encoding="utf-8")
-    found = [one for row in rows for one in row.outcome.findings]
+    asked, report = _read(words), Report(f"python -m tests.lab {' '.join(words)}")
+    if asked.mutants is None or asked.all:
+        chosen = [BY_NAME[name] for name in asked.only] if asked.only else CAMPAIGNS
+        with laboratory(asked.spoil) as lab:
+            for campaign in chosen:
+                report.rows.append(run(campaign, lab, asked.factor))
+                report.tell(table.line(report.rows[-1]), asked.page)
+    if asked.mutants is not None:
+        for mutant in MUTANTS:
+            if mutant.name in (asked.mutants or [mutant.name]):
+                report.hunted.append(hunt(mutant))
+                report.tell(table.caught_line(report.hunted[-1]), asked.page)
+    print(report.whole())
     if asked.findings:
-        asked.findings.write_text(json.dumps([[one.invariant, one.detail] for one in found]), encoding="utf-8")
-    return 1 if found or not all(one.by for one in hunted) else 0
+        asked.findings.write_text(
+            json.dumps([[one.invariant, one.detail] for one in report.findings]), encoding="utf-8"
+        )
+    return 0 if report.good else 1
+
+
+@dataclass
+class Report:
+    """What came of it so far. command: what was typed."""
+
+    command: str
+    rows: list[Row] = field(default_factory=list)
+    hunted: list[Caught] = field(default_factory=list)
+    _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All that is broken."""
+        return [one for row in self.rows for one in row.outcome.findings]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was found, and every mutant caught."""
+        return not self.findings and all(one.by for one in self.hunted)
+
+    def tell(self, line: str, page: Path | None) -> None:
+        """Print a line, and write the page as far as it goes: a run of hours may be stopped."""
+        print(line, flush=True)
+        if page is not None:
+            seconds = time.monotonic() - self._began
+            page.write_text(table.page(self.command, self.rows, self.hunted, seconds), encoding="utf-8")
+
+    def whole(self) -> str:
+        """The tables."""
+        minutes = (time.monotonic() - self._began) / 60
+        tables = [table.campaigns(self.rows)] * bool(self.rows) + [table.mutants(self.hunted)] * bool(self.hunted)
+        count = f"{len(self.rows)} campaigns and {len(self.hunted)} mutants in {minutes:.1f} minutes."
+        return "\n\n".join(["", *tables, count])
 
 
 def _read(words: Sequence[str]) -> argparse.Namespace:
@@ -46,23 +83,6 @@ def _read(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--spoil", default="", help="SQL that takes a guarantee out of the database first")
     parser.add_argument("--findings", type=Path, help="write what was found to this file, as JSON")
     return parser.parse_args(words)
-
-
-def _run(chosen: Sequence[Campaign], asked: argparse.Namespace) -> list[Row]:
-    rows = []
-    with laboratory(asked.spoil) as lab:
-        for campaign in chosen:
-            rows.append(run(campaign, lab, asked.factor))
-            print(table.line(rows[-1]), flush=True)
-    return rows
-
-
-def _hunt(chosen: Sequence[Mutant]) -> list[Caught]:
-    hunted = []
-    for mutant in chosen:
-        hunted.append(hunt(mutant))
-        print(table.caught_line(hunted[-1]), flush=True)
-    return hunted
 
 
 if __name__ == "__main__":

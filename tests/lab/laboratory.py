@@ -44,7 +44,13 @@ class Lab:
         return self._journal
 
     def begin(self) -> None:
-        """An empty service without processes, and a new history."""
+        """An empty service without processes, on servers that are well, and a new history."""
+        for server in (self.house.servers.postgres, self.house.servers.valkey):
+            if server.running:
+                server.resume()
+            else:
+                server.start()
+        self.house.servers.broker_command("CONFIG", "SET", "maxmemory", "64mb")
         self.house.reset()
         self._number += 1
         self._hopeful = True

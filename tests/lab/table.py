@@ -64,10 +64,11 @@ def page(command: str, rows: Sequence[Row], many: Sequence[Caught], seconds: flo
     details = [one for row in rows for one in row.outcome.details]
     parts = [
         "# Reliability: figures",
-        f"Made by `{command}` on {datetime.now(UTC):%Y-%m-%d} with version {VERSION}, in {seconds / 60:.0f} minutes, on "
-        f"{os.cpu_count()} cores ({platform.machine()}) that other work shared. Every campaign runs PostgreSQL, Valkey, "
-        "web, worker and relays as real processes; clients write down each answer, and after each campaign all "
-        "invariants below are checked. [How the lab works](contributor/testing.md#the-failure-lab).",
+        f"Made by `{command}`\non {datetime.now(UTC):%Y-%m-%d} with version {VERSION}, in {seconds / 60:.0f} minutes, on "
+        f"{os.cpu_count()} cores ({platform.machine()}) with a load of {os.getloadavg()[2]:.1f} at the end.\n"
+        "Every campaign runs PostgreSQL, Valkey, web, worker and relays as real processes; clients write down each\n"
+        "answer, and after each campaign all invariants below are checked.\n"
+        "[How the lab works](contributor/testing.md#the-failure-lab).",
         "## Campaigns",
         campaigns(rows),
     ]

@@ -76,10 +76,13 @@ def commits_cut(lab: Lab, factor: float) -> Outcome:
         proxy.close()
     ways = ", ".join(f"{sum(n for (_, way), n in proxy.cuts.items() if way == one):,} {one}" for one in WAYS)
     kinds = {what: sum(n for (one, _), n in proxy.cuts.items() if one == what) for what in ("submission", "decision")}
-    return Outcome(
+    found = Outcome(
         f"{proxy.cut:,} cuts ({ways} the commit)",
         f"{kinds['submission']:,} of submissions, {kinds['decision']:,} of decisions; {lab.taken():,} keys",
     )
+    missed = {"before", "with", "after"} - {way for _, way in proxy.cuts}
+    found.demand(not missed, "cut in every way", f"never {missed}")
+    return found
 
 
 def _cut_enough(proxy: Proxy, cuts: int) -> bool:
