@@ -13,9 +13,12 @@ import psycopg
 from tests.faults.house import ROOT, House, wait_for
 from tests.lab.campaign import Outcome
 from tests.lab.laboratory import Lab
-from tests.world import environment
+from tests.world import as_role, environment
 
 ANOTHER = "33cc" * 4 + "".join(f"{n:02x}" for n in range(1, 25))  # a good secret that is not the house's
+
+#: Whether processes look at the servers before they start, as well as at their settings.
+LOOKS_FIRST = (ROOT / "service/preflight.py").exists()
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Unsafe:
     """Something unsafe: the name by which it is refused, and how it comes about.
 
     server: settings of PostgreSQL. broker: settings of Valkey. grant, revoke: SQL. environ: the process's environment,
-    None for what is not set. starts: a process that refuses to start with it; else `comity doctor` says so and fails.
+    None for what is not set. kind: a process that refuses to start with it, under the name that it `says`. doctor: `comity doctor` fails, too.
     """
 
     name: str
@@ -32,7 +35,9 @@ class Unsafe:
     grant: str = ""
     revoke: str = ""
     environ: Mapping[str, str | None] = field(default_factory=dict)
-    starts: str = ""
+    kind: str = "web"
+    says: str = ""
+    doctor: bool = True
 
 
 UNSAFE = (
@@ -46,13 +51,13 @@ UNSAFE = (
         grant="GRANT SELECT ON contacts.contact TO comity_web",
         revoke="REVOKE SELECT ON contacts.contact FROM comity_web",
     ),
-    Unsafe("index key", environ={"COMITY_INDEX_KEY": ANOTHER}),
-    Unsafe("model", environ={"COMITY_MODEL": "{altered}"}),
-    Unsafe("COMITY_SECRET_KEY", environ={"COMITY_SECRET_KEY": None}, starts="web"),
-    Unsafe("COMITY_SECRET_KEY", environ={"COMITY_SECRET_KEY": "secret" * 8}, starts="web"),
-    Unsafe("COMITY_CONTACT_PUBLIC_KEY", environ={"COMITY_CONTACT_PUBLIC_KEY": None}, starts="web"),
-    Unsafe("COMITY_BROKER_URL", environ={"COMITY_BROKER_URL": None}, starts="worker"),
-    Unsafe("COMITY_DATABASE_URL", environ={"COMITY_DATABASE_URL": None}, starts="relay"),
+    Unsafe("index key", says="COMITY_INDEX_KEY", environ={"COMITY_INDEX_KEY": ANOTHER}),
+    Unsafe("model", environ={"COMITY_MODEL": "{altered}"}, kind="worker"),
+    Unsafe("COMITY_SECRET_KEY", environ={"COMITY_SECRET_KEY": None}, doctor=False),
+    Unsafe("COMITY_SECRET_KEY", environ={"COMITY_SECRET_KEY": "secret" * 8}, doctor=False),
+    Unsafe("COMITY_CONTACT_PUBLIC_KEY", environ={"COMITY_CONTACT_PUBLIC_KEY": None}, doctor=False),
+    Unsafe("COMITY_BROKER_URL", environ={"COMITY_BROKER_URL": None}, kind="worker", doctor=False),
+    Unsafe("COMITY_DATABASE_URL", environ={"COMITY_DATABASE_URL": None}, kind="relay", doctor=False),
 )
 
 
@@ -63,14 +68,19 @@ def unsafe(lab: Lab, factor: float) -> Outcome:
     found = Outcome(f"{len(UNSAFE)} unsafe settings", "")
     named, _ = _doctor(lab.house, {})
     found.demand(not named, "what is safe is not refused", f"refused: {named}")
-    refused = 0
+    refused, asked = 0, 0
     for one in UNSAFE:
         with _made(lab.house, one):
             environ = {name: value and value.format(altered=_altered(lab.house)) for name, value in one.environ.items()}
-            names, code = _start(lab.house, one.starts, environ) if one.starts else _doctor(lab.house, environ)
-        refused += one.name in names and code != 0
-        found.demand(one.name in names and code != 0, "each refused by name", f"{one.name}: {names}, exit code {code}")
-    found.found = f"{refused} refused by name"
+            answers = [_doctor(lab.house, environ)] * one.doctor
+            if LOOKS_FIRST or not one.doctor:
+                answers.append(_start(lab.house, one.kind, environ))
+        for names, code in answers:
+            asked += 1
+            good = code != 0 and bool({one.name, one.says} & set(names))
+            refused += good
+            found.demand(good, "each refused by name", f"{one.name}: {names}, exit code {code}")
+    found.found = f"{refused} of {asked} refusals by name, by `comity doctor` and by the processes themselves"
     return found
 
 
@@ -104,35 +114,30 @@ def _wait_for_settings(house: House, wanted: Mapping[str, str]) -> None:
         wait_for(lambda shown=shown, is_so=is_so: house.rows(shown) == is_so, 10, f"{name} is {value}")
 
 
-def _environ(house: House, changes: Mapping[str, str | None]) -> dict[str, str]:
+def _environ(house: House, url: str, changes: Mapping[str, str | None]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COMITY_")}
     given = environment(house.servers.owner_url, house.servers.broker_url)
-    own = {
-        **given,
-        "COMITY_DATABASE_URL": house.servers.owner_url,
-        "COMITY_DATA": str(house.folder / "none"),
-        **changes,
-    }
+    own = {**given, "COMITY_DATABASE_URL": url, "COMITY_DATA": str(house.folder / "none"), **changes}
     return {**kept, **{name: value for name, value in own.items() if value is not None}}
 
 
 def _doctor(house: House, changes: Mapping[str, str | None]) -> tuple[list[str], int]:
     """What `comity doctor` calls bad, and its exit code."""
-    words = [sys.executable, "-m", "service", "doctor", "--json"]
-    done = subprocess.run(
-        words, cwd=ROOT, env=_environ(house, changes), capture_output=True, text=True, timeout=60, check=False
-    )
+    done = _run(_environ(house, house.servers.owner_url, changes), "doctor", "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     return [line["about"] for line in lines if line["level"] == "fail"], done.returncode
 
 
 def _start(house: House, kind: str, changes: Mapping[str, str | None]) -> tuple[list[str], int]:
-    """The settings that a process names when it refuses to start, and its exit code."""
-    done = subprocess.run(
-        [sys.executable, "-m", "service", kind],
-        cwd=ROOT, env=_environ(house, changes), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    return [word for word in done.stderr.split() if word.startswith("COMITY_")], done.returncode
+    """What a process names when it refuses to start, and its exit code."""
+    done = _run(_environ(house, as_role(house.servers.owner_url, f"comity_{kind}"), changes), kind)
+    said = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
+    return [line.partition(":")[0] for line in said] + [line.partition(" ")[0] for line in said], done.returncode
+
+
+def _run(environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "service", *words]
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 
 def _altered(house: House) -> str:
