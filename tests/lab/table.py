@@ -59,8 +59,9 @@ def _drawn(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(one)} |" for one in (head, ("---",) * len(head), *rows))
 
 
-def page(command: str, rows: Sequence[Row], many: Sequence[Caught], seconds: float) -> str:
+def page(command: str, rows: Sequence[Row], many: Sequence[Caught]) -> str:
     """The page of figures. command: what made it."""
+    seconds = sum(one.seconds for one in (*rows, *many))
     details = [one for row in rows for one in row.outcome.details]
     parts = [
         "# Reliability: figures",

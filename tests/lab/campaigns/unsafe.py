@@ -26,7 +26,8 @@ class Unsafe:
     """Something unsafe: the name by which it is refused, and how it comes about.
 
     server: settings of PostgreSQL. broker: settings of Valkey. grant, revoke: SQL. environ: the process's environment,
-    None for what is not set. kind: a process that refuses to start with it, under the name that it `says`. doctor: `comity doctor` fails, too.
+    None for what is not set. kind: a process that refuses to start with it, under the name that it `says`. doctor: whether
+    `comity doctor` fails, too.
     """
 
     name: str
@@ -72,12 +73,12 @@ def unsafe(lab: Lab, factor: float) -> Outcome:
     for one in UNSAFE:
         with _made(lab.house, one):
             environ = {name: value and value.format(altered=_altered(lab.house)) for name, value in one.environ.items()}
-            answers = [_doctor(lab.house, environ)] * one.doctor
+            answers = [_doctor(lab.house, environ)] if one.doctor else []
             if LOOKS_FIRST or not one.doctor:
                 answers.append(_start(lab.house, one.kind, environ))
         for names, code in answers:
             asked += 1
-            good = code != 0 and bool({one.name, one.says} & set(names))
+            good = code != 0 and bool({one.name, one.says or one.name} & set(names))
             refused += good
             found.demand(good, "each refused by name", f"{one.name}: {names}, exit code {code}")
     found.found = f"{refused} of {asked} refusals by name, by `comity doctor` and by the processes themselves"
