@@ -11,7 +11,8 @@ import pytest
 SUITES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("run", 180, ("tests/service/test_embedded", "tests/service/test_supervisor", "tests/faults/test_run")),
     ("store, races, API", 240, ("tests/service/store", "tests/service/web", "tests/workers")),
-    ("faults", 150, ("tests/faults",)),
+    ("faults", 180, ("tests/faults",)),
+    ("failure lab", 150, ("tests/lab",)),
     ("unit", 150, ("tests/classifier", "tests/service/domain", "tests/service/test_keys", "tests/service/test_settings",
                    "tests/test_")),
     ("fuzz", 120, ("tests/fuzz",)),

@@ -177,6 +177,7 @@ def _answered(services: Services, site: Site, key: RequestKey | None) -> list[st
 def _store(services: Services, taken: Submission, key: RequestKey | None) -> Accepted:
     try:
         with services.database.connection() as connection:
+            failpoints.hit("submitting")
             accepted = submissions.submit(connection, taken, key)
             failpoints.hit("committed")
     except Refused as refused:
