@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ class Work:
     def __init__(self, where: str = "finish") -> None:
         self.lots: list[list[int]] = []
         self.alone: list[int] = []
-        self.reading = self.most_reading = self.finishing = self.most_finishing = 0
+        self.reading = self.most_reading = 0
         self.go, self.begun, self._where = threading.Event(), threading.Event(), where
         self._lock = threading.Lock()
 
@@ -33,13 +34,8 @@ class Work:
         return items
 
     def finish(self, items: Sequence[int]) -> Sequence[Call | None]:
-        with self._lock:
-            self.finishing += 1
-            self.most_finishing = max(self.most_finishing, self.finishing)
         self.begun.set()
         self.go.wait(30)
-        with self._lock:
-            self.finishing -= 1
         return [None if item >= 0 else lambda item=item: self.alone.append(item) for item in items]
 
 
@@ -51,8 +47,7 @@ def run(crew: Crew, gang: Gang[int, Sequence[int]], first: int, others: Sequence
         while not work.begun.is_set():
             await asyncio.sleep(0.001)
         calls += [asyncio.ensure_future(crew.run_with_others(gang, item)) for item in others]
-        while len(work.lots) < min(gang._at_once, 2) and work._where == "finish":
-            await asyncio.sleep(0.001)
+        await asyncio.sleep(0)  # until all of them wait
         work.go.set()
         await asyncio.gather(*calls)
 
@@ -72,10 +67,22 @@ def test_what_came_while_one_was_worked_on_is_taken_together() -> None:
 def test_a_lot_is_its_share_of_all() -> None:
     """Of two at once each takes half, so that neither has all the work."""
     work = Work()
-    run(Crew(4), Gang(work.read, work.finish, 16, 2), 0, range(1, 8), work)
-    assert work.lots[:2] == [[0], [1]]  # what came first, with nothing else there to share
-    assert sum(work.lots, []) == list(range(8))
-    assert (work.most_reading, work.most_finishing) == (1, 2)
+    done: Any = None  # nobody waits for it here
+    gang = Gang(work.read, work.finish, 16, 2)
+
+    def taken() -> list[int]:
+        return [item for item, _ in gang.lot()]
+
+    assert gang.add(0, done)
+    assert taken() == [0]
+    assert not gang.was_read()
+    assert [gang.add(item, done) for item in range(1, 8)] == [True] + [False] * 6
+    assert taken() == [1, 2, 3, 4]
+    assert not gang.was_read()  # two lots are under way
+    assert gang.was_finished(1)
+    assert taken() == [5, 6, 7]
+    assert not gang.was_read()
+    assert not gang.was_finished(4)
 
 
 def test_one_lot_is_read_at_a_time() -> None:
@@ -83,7 +90,7 @@ def test_one_lot_is_read_at_a_time() -> None:
     work = Work("read")
     run(Crew(4), Gang(work.read, work.finish, 2, 4), 0, range(1, 12), work)
     assert work.most_reading == 1
-    assert sum(work.lots, []) == list(range(12))
+    assert [item for lot in work.lots for item in lot] == list(range(12))
 
 
 def test_what_has_to_be_done_alone_is_a_call_like_any_other() -> None:
