@@ -166,9 +166,8 @@ class Front:
         requests, lot = read
         try:
             answers = self._submissions.answer_lot(lot)
-        except Exception as error:
-            problem = from_domain(error)
-            return [partial(_refuse, scope, proto, problem, begun) for scope, proto, _, begun in requests]
+        except Exception:  # a fault, which shows itself again with the one that it comes from: each has its key
+            return [partial(self._answer, *request) for request in requests]
         return [self._given(request, answer) for request, answer in zip(requests, answers, strict=True)]
 
     def _given(self, request: _Request, answer: Answered | None) -> Call | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 from uuid import UUID
 
@@ -77,7 +78,12 @@ def submit_comment(call: Call) -> Answer:
 def answer_of(services: Services, accepted: Accepted, fields: Mapping[str, str]) -> Answer:
     """What somebody is told whose comment was accepted. fields: the RateLimit fields."""
     headers = {**fields, **({"Idempotent-Replayed": "true"} if accepted.replayed else {})}
-    return Answer(_accepted(services, accepted.id), 202, headers)
+    told = _accepted(services, accepted.id)  # written as its schema writes it: plain ASCII, and a URL of ours
+    content = (
+        f'{{"id": "{told["id"]}", "status": "{told["status"]}", "status_url": {_quoted(told["status_url"])}, '
+        f'"status_token": "{told["status_token"]}"}}'
+    )
+    return Answer(content.encode(), 202, headers, written=True)
 
 
 @routes.add(
