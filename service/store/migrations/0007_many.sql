@@ -4,7 +4,7 @@ SET LOCAL lock_timeout = '2s';
 SET LOCAL statement_timeout = '30s';
 
 -- The way in for several at once.
-CREATE FUNCTION contacts.keep_many(
+CREATE OR REPLACE FUNCTION contacts.keep_many(
     p_comments uuid[], p_sites uuid[], p_key_ids text[], p_sealed bytea[], p_authors bytea[], p_domains bytea[],
     p_classes text[]
 ) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -34,7 +34,7 @@ END $$;
 --
 -- Nobody waits long here, since others would wait with them: who holds a key or a thread for longer than 50 ms makes this
 -- fail as a whole. Keys are taken in order, so that two of these do not wait for each other.
-CREATE FUNCTION comity.submit_many(p_rows json)
+CREATE OR REPLACE FUNCTION comity.submit_many(p_rows json)
 RETURNS SETOF uuid LANGUAGE plpgsql SET search_path = pg_catalog, comity 
 SET lock_timeout = '50ms' SET enable_seqscan = off AS $$
 BEGIN
