@@ -13,29 +13,15 @@ BEGIN
     SELECT * FROM unnest(p_comments, p_sites, p_key_ids, p_sealed, p_authors, p_domains, p_classes);
 END $$;
 
--- As before, in the other language: a plan made once a connection, where there was one made for each comment.
-CREATE OR REPLACE FUNCTION contacts.keep(
-    p_comment uuid, p_site uuid, p_key_id text, p_sealed bytea, p_author bytea, p_domain bytea, p_class text
-) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-BEGIN
-    INSERT INTO contacts.contact (comment_id, site_id, key_id, sealed, author_index, domain_index, domain_class)
-    VALUES (p_comment, p_site, p_key_id, p_sealed, p_author, p_domain, p_class);
-END $$;
-
-CREATE OR REPLACE FUNCTION comity.settle_key(p_site uuid, p_route text, p_key text, p_outcomes text[])
-RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-BEGIN
-    UPDATE comity.idempotency SET outcomes = p_outcomes WHERE site_id = p_site AND route = p_route AND key = p_key;
-END $$;
-
 -- Several comments, each with a key of its request: those that are stored now. What is left out is untouched, and has to
 -- be submitted alone: its thread is new, closed or gains something; the comment it answers cannot be answered; its key
 -- was taken before, by another request or by one further up.
 --
 -- Nobody waits long here, since others would wait with them: who holds a key or a thread for longer than 50 ms makes this
--- fail as a whole. Keys are taken in order, so that two of these do not wait for each other.
+-- fail as a whole. Keys are taken in order, so that two of these do not wait for each other. The plan goes by indexes from
+-- the start: it is kept, and made when the tables may still be small.
 CREATE OR REPLACE FUNCTION comity.submit_many(p_rows json)
-RETURNS SETOF uuid LANGUAGE plpgsql SET search_path = pg_catalog, comity 
+RETURNS SETOF uuid LANGUAGE plpgsql SET search_path = pg_catalog, comity
 SET lock_timeout = '50ms' SET enable_seqscan = off AS $$
 BEGIN
     RETURN QUERY
