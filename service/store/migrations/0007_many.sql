@@ -13,13 +13,13 @@ BEGIN
     SELECT * FROM unnest(p_comments, p_sites, p_key_ids, p_sealed, p_authors, p_domains, p_classes);
 END $$;
 
--- Several comments, each with a key of its request: those that are stored now. What is left out is untouched, and has to
--- be submitted alone: its thread is new, closed or gains something; the comment it answers cannot be answered; its key
--- was taken before, by another request or by one further up.
+-- Several comments, each with a key of its request: those that are stored now. What is left out is untouched, and has
+-- to be submitted alone: its thread is new, closed or gains something; the comment it answers cannot be answered; its
+-- key was taken before, by another request or by one further up.
 --
--- Nobody waits long here, since others would wait with them: who holds a key or a thread for longer than 50 ms makes this
--- fail as a whole. Keys are taken in order, so that two of these do not wait for each other. The plan goes by indexes from
--- the start: it is kept, and made when the tables may still be small.
+-- Nobody waits long here, since others would wait with them: who holds a key or a thread for longer than 50 ms makes
+-- this fail as a whole. Keys are taken in order, so that two of these do not wait for each other. The plan goes by
+-- indexes from the start: it is kept, and made when the tables may still be small.
 CREATE OR REPLACE FUNCTION comity.submit_many(p_rows json)
 RETURNS SETOF uuid LANGUAGE plpgsql SET search_path = pg_catalog, comity
 SET lock_timeout = '50ms' SET enable_seqscan = off AS $$
@@ -44,14 +44,16 @@ BEGIN
             LIMIT 1
         ) AS p
         LEFT JOIN LATERAL (
-            SELECT a.site_id, a.thread_id, a.state, a.root_id, a.depth FROM comity.comment a WHERE a.id = i.parent LIMIT 1
+            SELECT a.site_id, a.thread_id, a.state, a.root_id, a.depth FROM comity.comment a
+            WHERE a.id = i.parent LIMIT 1
         ) AS above ON true
         WHERE i.key IS NOT NULL AND (i.parent IS NULL OR (
             above.site_id = i.site AND above.thread_id = p.thread_id AND above.state = 'published' AND above.depth < 63
         ))
     ), keyed AS (
         INSERT INTO comity.idempotency (site_id, route, key, fingerprint, outcomes)
-        SELECT i.site, i.route, i.key, i.fingerprint, ARRAY[i.id::text] FROM plain i ORDER BY i.site, i.route, i.key, i.n
+        SELECT i.site, i.route, i.key, i.fingerprint, ARRAY[i.id::text] FROM plain i
+        ORDER BY i.site, i.route, i.key, i.n
         ON CONFLICT DO NOTHING
         RETURNING outcomes[1]::uuid AS id
     ), taken AS MATERIALIZED (
