@@ -14,8 +14,8 @@ from service.store import submissions
 from service.store.database import Unavailable
 from service.store.sites import Site
 from service.store.submissions import Accepted, RequestKey
+from service.web.api import comments
 from service.web.errors import Problem, with_headers
-from service.web.intake import accept_limits
 from service.web.limits import Spent
 from service.web.services import Services
 
@@ -61,7 +61,7 @@ def take(services: Services, lot: Counted) -> list[Taken]:
 
 def _spent(services: Services, piece: Piece) -> Spent | None:
     try:
-        return services.limits.spend(accept_limits(services, piece.site, piece.submission))
+        return comments.admit(services, piece.site, piece.submission)
     except Problem:
         return None
 

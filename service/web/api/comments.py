@@ -153,7 +153,7 @@ def take(
     """
     limits = services.limits
     try:
-        spent = limits.spend(accept_limits(services, site, taken))
+        spent = admit(services, site, taken)
     except Problem:
         first = _answered(services, site, key)
         if not first:
@@ -165,6 +165,11 @@ def take(
         fields = limits.give_back(spent, bursts=False)
         raise with_headers(error, fields) from None
     return accepted, limits.give_back(spent, bursts=True) if accepted.replayed else spent.fields
+
+
+def admit(services: Services, site: Site, taken: Submission) -> Spent:
+    """Count a submission that is about to be stored, alone or with others. Raises Problem with nothing counted."""
+    return services.limits.spend(accept_limits(services, site, taken))
 
 
 def _answered(services: Services, site: Site, key: RequestKey | None) -> list[str] | None:
