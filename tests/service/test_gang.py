@@ -149,13 +149,14 @@ def test_other_calls_have_their_turn_between_lots() -> None:
         def read(items: Sequence[int]) -> Sequence[int]:
             if "other" not in done and len(done) < 1000:  # one more is there whenever a lot has been read
                 added = threading.Event()
-                loop.call_soon_threadsafe(lambda: (again(), added.set()))
+                loop.call_soon_threadsafe(lambda: (again(), loop.call_soon(added.set)))
                 added.wait(30)
             done.append("lot")
             return items
 
         gang: Gang[int, Sequence[int]] = Gang(read, lambda items: [None] * len(items), 1, 1)
         again()
+        await asyncio.sleep(0)  # the gang comes first
         other: Callable[[], None] = lambda: done.append("other")  # noqa: E731
         await crew.run(other)
         await asyncio.gather(*calls)
