@@ -4,7 +4,7 @@ Each check is a function from what was found out to findings: fine, doubtful, or
 What cannot be reached is doubted; what is known to be bad fails.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -320,3 +320,9 @@ def disk(found: Disk) -> Finding:
     if found.free < DISK_WARN:
         return Finding("disk", Level.WARN, text, "Make room there soon.")
     return Finding("disk", Level.OK, text)
+
+
+def refusal(bad: Sequence[Finding]) -> str:
+    """What is said of those that are known to be bad."""
+    lines = [f"  {one.about}: {one.found}. {one.remedy}" for one in bad]
+    return "\n".join(["This process does not start, since something is known to be bad:", *lines])

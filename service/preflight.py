@@ -27,9 +27,6 @@ def findings(settings: Settings, kind: str) -> Iterator[Finding]:
     """What a process of this kind finds around it, as its own role."""
     yield from _database(settings, kind)
     yield from checks.broker(probes.broker(settings.broker_url))
-    if kind == "worker":
-        # A relay does not read the model. Its stand-in does, and sends everything to a human when it is refused.
-        yield probes.model(settings)
 
 
 def _database(settings: Settings, kind: str) -> Iterator[Finding]:
@@ -52,12 +49,6 @@ def _database(settings: Settings, kind: str) -> Iterator[Finding]:
     yield from checks.own_key(found)
 
 
-def refusal(bad: list[Finding]) -> str:
-    """What is said of those that are known to be bad."""
-    lines = [f"  {one.about}: {one.found}. {one.remedy}" for one in bad]
-    return "\n".join(["This process does not start, since something is known to be bad:", *lines])
-
-
 def main(arguments: list[str]) -> int:
     """Look, and become the process; the exit code when that is not to be."""
     kind = arguments[0] if len(arguments) == 1 else ""
@@ -77,7 +68,7 @@ def main(arguments: list[str]) -> int:
     bad = [one for one in found if one.level is Level.FAIL]
     if not bad:
         os.execv(sys.executable, [sys.executable, "-m", MODULES[kind]])  # noqa: S606 - no shell is the point
-    print(refusal(bad), file=sys.stderr)
+    print(checks.refusal(bad), file=sys.stderr)
     return EX_CONFIG
 
 

@@ -10,7 +10,7 @@ from classifier import Model
 from service import failpoints, log
 from service.ring import TASK, Bell
 from service.store.database import Database
-from workers import beat, scorer, watchdog
+from workers import beat, watchdog
 from workers.judging import Judge
 
 _log = log.get(__name__)
@@ -26,9 +26,8 @@ class _Worker:
 
 @worker_init.connect
 def _load_model(**_: object) -> None:
-    _Worker.model = scorer.load_or_none(current_app.comity_settings.model_path)
-    if _Worker.model is not None:
-        _Worker.model.score(["Loads what scoring needs, once for all children."] * 2)
+    _Worker.model = current_app.comity_model
+    _Worker.model.score(["Loads what scoring needs, once for all children."] * 2)
     gc.collect()
     gc.freeze()  # so that collections in the children do not copy what they share
 

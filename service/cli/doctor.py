@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from classifier import ModelError, load
 from service import checks, probes
 from service.checks import Disk, Finding, Level
 from service.cli import reach, show
@@ -67,7 +68,7 @@ def _findings() -> Iterator[Finding]:
         return
     yield from _database(place, given)
     yield from checks.broker(probes.broker(given.get("COMITY_BROKER_URL", "")))
-    yield probes.model(place.settings)
+    yield _model(place.settings)
     yield _web(place.settings, environ)
     if not place.own_server:
         yield checks.disk(_disk(place.data))
@@ -130,6 +131,14 @@ def _readable(given: dict[str, str]) -> Settings | None:
         return Settings.read(given, "run")
     except SettingsError:
         return None
+
+
+def _model(settings: Settings) -> Finding:
+    try:
+        found = load(settings.model_path)
+    except ModelError as error:
+        return Finding("model", Level.FAIL, str(error), "Put the file and its .sha256 back, or unset COMITY_MODEL.")
+    return Finding("model", Level.OK, f"{found.version}, SHA-256 {found.sha256[:12]}… as recorded")
 
 
 def _web(settings: Settings, environ: dict[str, str]) -> Finding:

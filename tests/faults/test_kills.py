@@ -2,9 +2,11 @@
 
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import psutil
+import psycopg
 import pytest
 
 from service.preflight import EX_CONFIG
@@ -62,6 +64,33 @@ def test_a_web_process_killed_after_commit_has_taken_the_comment(empty: House) -
     assert status == 422  # another body under the same key: the first one was kept
     assert empty.rows("SELECT body FROM comity.comment") == [("Sent twice, taken once.",)]
     assert "id" not in answer
+
+
+def test_a_web_process_killed_before_commit_has_taken_nothing(empty: House) -> None:
+    """It dies while the database works on the comment; the same key again, twice, makes the one comment."""
+    empty.start("web")
+    key, members = str(uuid4()), {"body": "Not taken at first.", "email": "same@leak.example"}
+    with psycopg.connect(empty.servers.owner_url) as connection, ThreadPoolExecutor(1) as pool:
+        connection.execute("LOCK TABLE comity.thread")
+        answer = pool.submit(empty.send, key, **members)
+        wait_for(lambda: _stores(empty), 10, "the comment is being stored")
+        empty.kill("web")
+        with pytest.raises(OSError):
+            answer.result()
+        wait_for(lambda: not _stores(empty), 10, "the database has given it up")
+    assert empty.rows("SELECT count(*) FROM comity.comment") == [(0,)]
+    empty.start("web")
+    again = [empty.send(key, **members) for _ in range(2)]
+    assert [status for status, _ in again] == [202, 202]
+    assert again[0][1]["id"] == again[1][1]["id"]
+    assert empty.rows("SELECT count(*) FROM comity.comment") == [(1,)]
+
+
+def _stores(house: House) -> bool:
+    """Whether a connection of a web process waits for a lock; others do not see that."""
+    with psycopg.connect(house.servers.superuser_url) as connection:
+        waits = "SELECT FROM pg_stat_activity WHERE usename = 'comity_web' AND wait_event_type = 'Lock'"
+        return bool(connection.execute(waits).fetchall())
 
 
 def test_a_poisonous_comment_ends_with_a_human(empty: House) -> None:
