@@ -91,6 +91,22 @@ def test_what_is_decided_is_told(hooked: World) -> None:
     assert receiver.messages[0].headers["Content-Type"] == "application/json"
 
 
+def test_a_decision_that_is_undone_is_told_to_nobody(hooked: World) -> None:
+    """Decision, event and deliveries are one transaction: all of them, or none."""
+    endpoint(hooked, "http://127.0.0.1:9/hook")
+    made = hooked.submit()
+    database = hooked.judge.database
+    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
+        seen = comments.see(connection, UUID(made["id"]), None)
+        ruling = Ruling(seen.id, Action.PUBLISH, Actor.POLICY, seen.state, seen.version, seen.content_version)
+        assert comments.decide(connection, [ruling])
+        assert connection.execute("SELECT count(*) FROM comity.delivery").fetchone() == (1,)
+        raise ZeroDivisionError
+    assert states(hooked) == {}
+    hooked.settle()
+    assert states(hooked) == {"pending": 1}
+
+
 def test_an_edit_is_told_once_it_is_judged(hooked: World) -> None:
     """As comment.changed, with the version of the new text; readers saw the old one until then."""
     with Receiver() as receiver, sending(hooked):
