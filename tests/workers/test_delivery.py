@@ -96,12 +96,17 @@ def test_a_decision_that_is_undone_is_told_to_nobody(hooked: World) -> None:
     endpoint(hooked, "http://127.0.0.1:9/hook")
     made = hooked.submit()
     database = hooked.judge.database
-    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
-        seen = comments.see(connection, UUID(made["id"]), None)
-        ruling = Ruling(seen.id, Action.PUBLISH, Actor.POLICY, seen.state, seen.version, seen.content_version)
-        assert comments.decide(connection, [ruling])
-        assert connection.execute("SELECT count(*) FROM comity.delivery").fetchone() == (1,)
-        raise ZeroDivisionError
+
+    def undone() -> None:
+        with database.transaction() as connection:
+            seen = comments.see(connection, UUID(made["id"]), None)
+            ruling = Ruling(seen.id, Action.PUBLISH, Actor.POLICY, seen.state, seen.version, seen.content_version)
+            assert comments.decide(connection, [ruling])
+            assert connection.execute("SELECT count(*) FROM comity.delivery").fetchone() == (1,)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        undone()
     assert states(hooked) == {}
     hooked.settle()
     assert states(hooked) == {"pending": 1}
