@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full lint lock replay latency memory bench fuzz secrets test-alerts test-classifier \
+.PHONY: help run test test-full lint lock replay latency memory bench fuzz chaos chaos-full secrets test-alerts test-classifier \
   test-compose card clean
 
 help: ## Say what there is
@@ -15,8 +15,8 @@ help: ## Say what there is
 run: $(VENV)/run $(BIN)/comity ## Start everything; Ctrl-C stops it
 	@exec $(BIN)/python -m service run
 
-test: $(VENV)/test ## Run every test, on real servers
-	@$(BIN)/python -m pytest
+test: $(VENV)/test ## Run every test, on real servers, two suites at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/test ## Check style, types, imports and migrations
 	@$(BIN)/python -m pytest -q tests/test_lint.py tests/test_architecture.py tests/test_docs.py
@@ -36,6 +36,12 @@ bench: $(VENV)/run ## Measure beside baselines, ten minutes; writes docs/perform
 
 fuzz: $(VENV)/test ## Send 10,000 requests made from the OpenAPI document
 	@$(BIN)/python -m tests.fuzz --requests 10000
+
+chaos: $(VENV)/test ## Hurt the service in every way, a tenth of the full size: 45 minutes at most
+	@$(BIN)/python -m tests.lab --factor 0.1 --all --mutants
+
+chaos-full: $(VENV)/test ## The same at full size, for hours; writes docs/reliability.md
+	@$(BIN)/python -m tests.lab --factor 1 --all --mutants --page docs/reliability.md
 
 card: $(VENV)/run ## Measure the models on DATA=DIR and write their cards, an hour
 	@test -n "$(DATA)" || { echo "Say which data: make card DATA=DIR"; exit 64; }

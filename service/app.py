@@ -23,6 +23,7 @@ from service.web.console import desk
 from service.web.embed import page as thread_page
 from service.web.hosts import Hosts
 from service.web.limits import Limits
+from service.web.room import Room
 from service.web.services import Services
 
 _log = log.get(__name__)
@@ -44,6 +45,7 @@ def create_app(settings: Settings) -> Flask:
         sealer=Sealer(X25519PublicKey.from_public_bytes(settings.contact_public_key), settings.index_key),
         gate=Gate(database, settings.keys),
         limits=Limits(settings.keys.of("limits"), database),
+        room=Room(settings.pending_site, settings.pending, database),
         ring=ringer.call,
         model=_model(settings),
         state={},
@@ -67,7 +69,9 @@ def create_app(settings: Settings) -> Flask:
 def _sources(settings: Settings, bell: Bell, parts: Services) -> metrics.Sources:
     """What the figures tell of this process. The broker is asked by a bell of its own: each is for one thread."""
     asking = Bell(settings.broker_url)
-    return metrics.Sources(lambda: (bell.sent, bell.failed), asking.waiting, lambda: health.keys_match(parts))
+    return metrics.Sources(
+        lambda: (bell.sent, bell.failed), asking.waiting, lambda: health.keys_match(parts), settings.pending
+    )
 
 
 def _model(settings: Settings) -> Callable[[], Model | None]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from service.settings import PROCESSES, Settings, SettingsError
-from service.store.inspection import Inspection, Role
+from service.store.database import wanted
+from service.store.inspection import Inspection, Role, Standing
 
 POSTGRES_MAJOR = 18
 SPARE = 10  # connections that must stay free for the owner, backups and people
-WORKER_POOL, RELAY_POOL, RELAYS = 2, 2, 2
+WORKER_POOL, RELAY_POOL, RELAYS = 3, 2, 2
 SLOW = 10.0  # seconds after which a verdict is late
 RELAY_SILENT = 60.0
 DISK_FAIL, DISK_WARN = 256 * 2**20, 2 * 2**30
@@ -39,10 +40,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """What the broker said: its name and version, and what it does when its memory is full."""
+    """What the broker said: its name and version, what it does when its memory is full, and whether it keeps a log.
+
+    policy, appendonly: "unknown" when it does not say.
+    """
 
     title: str
     policy: str
+    appendonly: str = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +104,67 @@ def server(inspection: Inspection) -> Iterator[Finding]:
         "" if fine else f"Use PostgreSQL {POSTGRES_MAJOR}.",
     )  # fmt: skip
     for name in ("fsync", "full_page_writes"):
-        yield _must(have, name, ("on",), "on", "what was accepted could be lost in a crash")
-    levels = ("on", "remote_apply", "remote_write", "local")
-    yield _must(have, "synchronous_commit", levels, "on", "what was accepted could be lost in a crash")
+        yield _must(have, name, ("on",), "on", _LOST)
+    for name in OWN:
+        yield _own(inspection, name, have[name])
     for name in ("log_parameter_max_length", "log_parameter_max_length_on_error"):
         yield _must(have, name, ("0",), "0", "the server's log could hold what visitors wrote", Level.WARN)
     yield _must(have, "log_statement", ("none", "ddl"), "none", "its log could hold what visitors wrote", Level.WARN)
     yield _must(have, "log_error_verbosity", ("terse",), "terse", "its log could quote rows", Level.WARN)
     yield _must(have, "server_encoding", ("UTF8",), "UTF8", "not every text could be kept")
+
+
+_LOST = "what was accepted could be lost in a crash"
+#: Settings that a role or a database may have for itself: what is good, and why another value is not.
+OWN: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "synchronous_commit": (("on", "remote_apply", "remote_write", "local"), _LOST),
+    "default_transaction_isolation": (("read committed",), "statements would fail that have to wait for each other"),
+}
+
+
+def _own(inspection: Inspection, name: str, value: str) -> Finding:
+    good, why = OWN[name]
+    if value in good:
+        return Finding(name, Level.OK, value)
+    remedy = {
+        "database": f"ALTER DATABASE ... RESET {name}: this database has a value of its own.",
+        "user": f"ALTER ROLE {inspection.user} RESET {name}: this role has a value of its own.",
+        "database user": f"ALTER ROLE {inspection.user} IN DATABASE ... RESET {name}: it has a value of its own here.",
+    }.get(inspection.sources.get(name, ""), f"Set {name} = {good[0]} in postgresql.conf.")
+    return Finding(name, Level.FAIL, f"{value}: {why}", remedy)
+
+
+def session(standing: Standing, process: str) -> Iterator[Finding]:
+    """Whether a process's connections have the time-outs and the rest that they ask for."""
+    asked = wanted(process)
+    wrong = [name for name in asked if standing.session[name] != asked[name]]
+    for name in wrong:
+        found = f"{standing.session[name] or 'empty'} on our connections, which ask for {asked[name]}"
+        remedy = f"Let what stands before PostgreSQL pass `options` on, or give {name} to the role with ALTER ROLE."
+        yield Finding(name, Level.FAIL, found, remedy)
+    if not wrong:
+        yield Finding("time-outs", Level.OK, "as our connections ask for them")
+
+
+def authentication(inspection: Inspection) -> Finding:
+    """Whether the server asked who we are: a role means nothing otherwise."""
+    about = "authentication"
+    if inspection.authenticated:
+        return Finding(about, Level.OK, f"{inspection.user} had to prove who it is")
+    remedy = "Replace trust by scram-sha-256 in pg_hba.conf, and give each role a password."
+    return Finding(about, Level.FAIL, f"the server let {inspection.user} in unasked (trust)", remedy)
+
+
+def own_key(standing: Standing) -> Iterator[Finding]:
+    """Whether the process's index key is the database's; nothing of a process that has none."""
+    if standing.key_matches is not None:
+        known = standing.key_matches
+        remedy = "" if known else _OTHER_KEY
+        found = "is the one this database began with" if known else "is not the one this database began with"
+        yield Finding("COMITY_INDEX_KEY", Level.OK if known else Level.FAIL, found, remedy)
+
+
+_OTHER_KEY = "Set COMITY_INDEX_KEY to the key it began with: with another one authors are strangers, and bans are void."
 
 
 def _must(
@@ -162,10 +220,14 @@ def roles(inspection: Inspection) -> Iterator[Finding]:
 def _trouble(role: Role) -> tuple[str, str] | None:
     if not role.there:
         return "is missing", "Run `comity migrate` as an owner who may create roles."
-    if role.reads:
-        return f"can read {', '.join(role.reads)}", f"REVOKE ALL ON {', '.join(role.reads)} FROM {role.name}."
     if role.powers:
         return f"has more power than it needs: {', '.join(role.powers)}", f"Take it from {role.name} with ALTER ROLE."
+    if role.reads:
+        return f"can read {', '.join(role.reads)}", f"REVOKE ALL ON {', '.join(role.reads)} FROM {role.name}."
+    bad = [(name, value) for name, value in role.settings if value not in OWN[name][0]]
+    if bad:
+        resets = "; ".join(f"ALTER ROLE {role.name} RESET {name}" for name, _ in bad)
+        return f"has {', '.join(f'{name} = {value}' for name, value in bad)} for itself", f"{resets} (or IN DATABASE)."
     if not role.login:
         return "may not log in", "Give it a password: `comity migrate` takes them on standard input."
     if role.lacks:
@@ -182,8 +244,7 @@ def index_key(inspection: Inspection, fingerprint: bytes | None) -> Finding:
         return Finding(about, Level.OK, "the database has not met one yet")
     if inspection.fingerprint == fingerprint:
         return Finding(about, Level.OK, "is the one this database began with")
-    remedy = "Set COMITY_INDEX_KEY to the key it began with: with another one authors are strangers, and bans are void."
-    return Finding(about, Level.FAIL, "is not the one this database began with", remedy)
+    return Finding(about, Level.FAIL, "is not the one this database began with", _OTHER_KEY)
 
 
 def contact_key(inspection: Inspection, key_id: str | None) -> Finding:
@@ -208,9 +269,15 @@ def broker(answer: Broker | None) -> Iterator[Finding]:
     if answer.policy == "noeviction":
         yield Finding("maxmemory-policy", Level.OK, answer.policy)
     else:
-        yield Finding(
-            "maxmemory-policy", Level.FAIL, f"{answer.policy}: it may drop rings", "Set maxmemory-policy noeviction."
-        )
+        level = Level.WARN if answer.policy == "unknown" else Level.FAIL
+        found = "is not told to us" if answer.policy == "unknown" else f"{answer.policy}: it may drop rings"
+        yield Finding("maxmemory-policy", level, found, "Set maxmemory-policy noeviction.")
+    if answer.appendonly == "yes":
+        yield Finding("appendonly", Level.OK, answer.appendonly)
+    else:
+        level = Level.WARN if answer.appendonly == "unknown" else Level.FAIL
+        found = "is not told to us" if answer.appendonly == "unknown" else "no: each restart would forget all rings"
+        yield Finding("appendonly", level, found, "Set appendonly yes.")
 
 
 def queue(inspection: Inspection) -> Finding:

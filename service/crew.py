@@ -7,13 +7,17 @@ a short request and hurries for nothing: the answer has left by then, from the t
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 from queue import SimpleQueue
+from typing import Any, TypeVar
 
 from service import log
+from service.gang import Call, Gang
 
 _log = log.get(__name__)
 _TICK = 0.02  # seconds after which a call that has ended is noticed, if no other came meanwhile
+Item = TypeVar("Item")
 
 
 class Crew:
@@ -22,7 +26,7 @@ class Crew:
     def __init__(self, size: int) -> None:
         self._size = size
         self._threads = 0
-        self._calls: SimpleQueue[tuple[Callable[[], None], asyncio.Future[None]]] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[Call, asyncio.Future[None] | None]] = SimpleQueue()
         self._ended: deque[asyncio.Future[None]] = deque()
         self._open = 0
         self._ticking = False
@@ -33,17 +37,27 @@ class Crew:
         self._settle()
         return self._open
 
-    async def run(self, call: Callable[[], None]) -> None:
+    async def run(self, call: Call) -> None:
         """Run `call` in one of the threads; returns some time after its end. What it raises is only logged."""
+        done = self._begin()
+        self._calls.put((call, done))
+        await done
+
+    async def run_with_others(self, gang: Gang[Item, Any], item: Item) -> None:
+        """Have one of the threads work on `item` together with others of the gang; otherwise as `run`."""
+        done = self._begin()
+        if gang.add(item, done):
+            self._calls.put((partial(self._gather, gang), None))
+        await done
+
+    def _begin(self) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
-        done = loop.create_future()
         if self._threads < self._size:
             self._grow()
         self._open += 1
-        self._calls.put((call, done))
         if not self._ticking:
             self._tick(loop)
-        await done
+        return loop.create_future()
 
     def _grow(self) -> None:
         self._threads += 1
@@ -56,8 +70,39 @@ class Crew:
                 call()
             except BaseException:  # such as a panic below us: the next request needs this thread
                 _log.exception("call_failed")
-            self._ended.append(done)
+            if done is not None:
+                self._ended.append(done)
             del call, done  # what they hold is free while no other comes
+
+    def _gather(self, gang: Gang[Any, Any]) -> None:
+        """Work on lots as long as any waits; whatever else was called for has its turn in between."""
+        while self._work_together(gang):
+            if not self._calls.empty():
+                self._come(gang)
+                return
+
+    def _come(self, gang: Gang[Any, Any]) -> None:
+        self._calls.put((partial(self._gather, gang), None))
+
+    def _work_together(self, gang: Gang[Any, Any]) -> bool:
+        """Work on one lot; True when this thread has to take another."""
+        lot = gang.lot()
+        left: Sequence[Call | None] = [None] * len(lot)
+        try:
+            try:
+                read = gang.read([item for item, _ in lot])
+            finally:
+                if gang.was_read():
+                    self._come(gang)
+            left = gang.finish(read)
+        except BaseException:
+            _log.exception("call_failed")
+        for (_, done), call in zip(lot, left, strict=True):
+            if call is None:
+                self._ended.append(done)
+            else:
+                self._calls.put((call, done))
+        return gang.was_finished(len(lot))
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self._settle()

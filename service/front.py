@@ -7,7 +7,7 @@ senders stop all. Libraries that bridge ASGI and WSGI (a2wsgi, asgiref) bound ne
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from io import BytesIO
 from typing import Any
@@ -17,14 +17,17 @@ from granian.rsgi import Scope
 
 from service.bodies import MOST_BYTES, Bodies, Body, Broken, Crowded, Slow
 from service.crew import Crew
+from service.gang import Call, Gang
 from service.parent import HURRY
 from service.web.answers import NOTES, Answered, refusal
 from service.web.errors import Problem, from_domain
 from service.web.listing import PATH
 from service.web.read_shortcut import STAMP, Read, ReadShortcut
-from service.web.submission_shortcut import SubmissionShortcut
+from service.web.submission_shortcut import Asked, Lot, SubmissionShortcut
 
 WAITING_PER_THREAD = 64  # requests; at some milliseconds each, under a second
+MOST_TOGETHER = 16  # submissions; a third of a millisecond each, so that a lot is read in five
+LOTS_AT_ONCE = 2  # one is read while the database has the other
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOKED_AT = frozenset({"host", "origin", "if-none-match", "x-forwarded-for", "x-request-id"})
 _LATE = Problem("request-timeout", "The request did not arrive in time. Send it again, over a better connection.")
@@ -36,6 +39,7 @@ _CROWDED = Problem(
 _BROKEN = Problem("malformed-request", "The body ended before it was whole. Send it again, without trailer fields.")
 _PROBLEMS: dict[type[Exception], Problem] = {Slow: _LATE, Crowded: _CROWDED, Broken: _BROKEN}
 
+_Request = tuple[Scope, HTTPProtocol, Body, float]
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -56,6 +60,7 @@ class Front:
         self._submissions = submissions
         self._bodies = bodies or Bodies()
         self._crew = Crew(threads)
+        self._lots = Gang(self._read_lot, self._answer_lot, MOST_TOGETHER, min(LOTS_AT_ONCE, threads))
         self._most_calls = threads + threads * WAITING_PER_THREAD
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -84,7 +89,7 @@ class Front:
             _refuse(scope, proto, _PROBLEMS[type(error)], begun)
             return
         try:
-            await self._run(scope, proto, partial(self._answer, scope, proto, body, begun), begun)
+            await self._take(scope, proto, body, begun)
         finally:
             self._bodies.release(body)
 
@@ -94,6 +99,13 @@ class Front:
             await self._crew.run(call)
         else:
             _refuse(scope, proto, _CROWDED, begun)
+
+    async def _take(self, scope: Scope, proto: HTTPProtocol, body: Body, begun: float) -> None:
+        """Answer together with others, or alone."""
+        if self._gathers(scope) and self._crew.calls < self._most_calls:
+            await self._crew.run_with_others(self._lots, (scope, proto, body, begun))
+        else:
+            await self._run(scope, proto, partial(self._answer, scope, proto, body, begun), begun)
 
     async def _body(self, scope: Scope, proto: HTTPProtocol) -> Body:
         """What the application may read.
@@ -136,13 +148,48 @@ class Front:
         except Exception as error:
             _refuse(scope, proto, from_domain(error), begun)
 
+    def _gathers(self, scope: Scope) -> bool:
+        """Whether a request may be answered together with others: it submits a comment, under a key of its own."""
+        return (
+            self._submissions is not None
+            and self._submissions.serves(scope.method, scope.path, scope.query_string)
+            and "idempotency-key" in scope.headers
+        )
+
+    def _read_lot(self, requests: Sequence[_Request]) -> tuple[Sequence[_Request], Lot]:
+        assert self._submissions is not None
+        return requests, self._submissions.read_lot([_asked(scope, body) for scope, _, body, _ in requests])
+
+    def _answer_lot(self, read: tuple[Sequence[_Request], Lot]) -> Sequence[Call | None]:
+        """Answer submissions together; what is left is to answer the others, each by itself."""
+        assert self._submissions is not None
+        requests, lot = read
+        try:
+            answers = self._submissions.answer_lot(lot)
+        except Exception:  # a fault, which shows itself again with the one that it comes from: each has its key
+            return [partial(self._answer, *request) for request in requests]
+        return [self._given(request, answer) for request, answer in zip(requests, answers, strict=True)]
+
+    def _given(self, request: _Request, answer: Answered | None) -> Call | None:
+        if answer is None:
+            return partial(self._answer, *request)
+        try:
+            request[1].response_bytes(*answer)
+        except Exception as error:
+            from_domain(error)  # noted there; the others of the lot get theirs
+        return None
+
     def _submitted(self, scope: Scope, body: Body) -> Answered | None:
         """The answer to a submission; None when it is none, or none for the short way."""
         if self._submissions is None or not self._submissions.serves(scope.method, scope.path, scope.query_string):
             return None
-        host = scope.headers.get("host") or scope.authority or ""
-        fields: Any = scope.headers  # can do more than granian's stubs say
-        return self._submissions.answer(host, fields, bytes(body.content))
+        return self._submissions.answer(*_asked(scope, body))
+
+
+def _asked(scope: Scope, body: Body) -> Asked:
+    """A request as the short way of submissions looks at it."""
+    fields: Any = scope.headers  # can do more than granian's stubs say
+    return scope.headers.get("host") or scope.authority or "", fields, bytes(body.content)
 
 
 def _read(scope: Scope) -> Read | None:

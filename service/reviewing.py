@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from service import failpoints
 from service.domain.lifecycle import Action, Actor
 from service.domain.reasons import REVIEW_REASONS, Reason
 from service.store import comments
@@ -22,6 +23,7 @@ def decide(
     seen = comments.see(connection, comment_id, sites)
     if version is not None and seen.version != version:
         raise Conflict(str(seen.state), seen.version)
+    failpoints.hit("seen")
     why = reason_of(action, reason, seen.reason)
     ruling = Ruling(
         comment_id, action, Actor.MODERATOR, seen.state, seen.version, seen.content_version, by,

@@ -17,6 +17,7 @@ TASK = "comity.score_due"
 QUEUE = "comity"
 INTERVAL = 0.005  # seconds between two rings of one process at least
 MOST_INTERVAL = 0.04  # where one comes after the other: a worker at work looks for more by itself
+MOST_WAITING = 20  # rings in the broker: whoever hears them looks for work so often, and one more would change nothing
 
 _log = log.get(__name__)
 Answer = TypeVar("Answer")
@@ -60,18 +61,22 @@ class Bell:
         self.failed = 0
 
     def ring(self) -> bool:
-        """Send one ring; False when it did not arrive. Returns within about a second whatever the broker does."""
+        """Send one ring, unless MOST_WAITING wait to be heard; False when the broker did not answer.
+
+        Returns within about a second whatever it does.
+        """
         return self._ask(self._send) is not None
 
     def waiting(self) -> int | None:
         """How many rings wait in the broker; None when it does not say."""
-        return self._ask(lambda connection: int(connection.default_channel._size(QUEUE)))  # LLEN
+        return self._ask(_waiting)
 
     def _send(self, connection: Connection) -> bool:
-        self._app.send_task(
-            TASK, queue=QUEUE, producer=self._app.amqp.Producer(connection), ignore_result=True, retry=False, expires=60
-        )
-        self.sent += 1
+        """Rings have no time at which they expire: a worker whose clock is ahead would throw all of them away."""
+        if _waiting(connection) < MOST_WAITING:
+            producing = self._app.amqp.Producer(connection)
+            self._app.send_task(TASK, queue=QUEUE, producer=producing, ignore_result=True, retry=False)
+            self.sent += 1
         return True
 
     def _ask(self, question: Callable[[Connection], Answer]) -> Answer | None:
@@ -93,6 +98,10 @@ class Bell:
                 connection.collect(socket_timeout=0.1)
         except Exception as error:
             _log.debug("hang_up_failed", error=type(error).__name__)
+
+
+def _waiting(connection: Connection) -> int:
+    return int(connection.default_channel._size(QUEUE))  # LLEN
 
 
 class Ringer:

@@ -242,6 +242,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("COMITY_WEBHOOK_HTTP", _yes, "no", "Whether webhooks may go to `http://`, and to port 80: `yes` or `no`"),
     Setting("COMITY_WEBHOOK_PORTS", _ports, "443", "Ports that a webhook's URL may name"),
+    Setting(
+        "COMITY_PENDING_SITE",
+        _whole(1, 1_000_000),
+        "50000",
+        "Comments of one site that may wait for a verdict; more are answered 429",
+    ),
+    Setting(
+        "COMITY_PENDING", _whole(1, 1_000_000), "200000", "Comments that may wait for one in all; more are answered 503"
+    ),
     Setting("COMITY_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "What is worth a log line"),
 )
 
@@ -275,6 +284,8 @@ class Settings:
     webhook_networks: tuple[Network, ...]
     webhook_http: bool
     webhook_ports: tuple[int, ...]
+    pending_site: int
+    pending: int
     log_level: str
 
     @classmethod

@@ -1,4 +1,7 @@
-"""The suites, their order and their budgets: `make test` prints how long each one took."""
+"""The suites, their order and their budgets: `make test` prints how long each one took.
+
+Two suites run at a time, each with servers of its own: one that computes beside one that mostly waits.
+"""
 
 from collections import Counter
 
@@ -6,17 +9,18 @@ import pytest
 
 #: Name, seconds it may take on two cores, and where its tests lie; the first that fits counts.
 SUITES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
-    ("unit", 120, ("tests/classifier", "tests/service/domain", "tests/service/test_keys", "tests/service/test_settings",
+    ("run", 180, ("tests/service/test_embedded", "tests/service/test_supervisor", "tests/faults/test_run")),
+    ("store, races, API", 240, ("tests/service/store", "tests/service/web", "tests/workers")),
+    ("faults", 180, ("tests/faults",)),
+    ("failure lab", 150, ("tests/lab",)),
+    ("unit", 150, ("tests/classifier", "tests/service/domain", "tests/service/test_keys", "tests/service/test_settings",
                    "tests/test_")),
-    ("store, races, API", 180, ("tests/service/store", "tests/service/web", "tests/workers")),
-    ("command line", 120, ("tests/service/cli",)),
     ("fuzz", 120, ("tests/fuzz",)),
-    ("run", 120, ("tests/service/test_embedded", "tests/service/test_supervisor", "tests/faults/test_run")),
-    ("faults", 120, ("tests/faults",)),
     ("calling out", 60, ("tests/service/outbound",)),
-    ("web server", 60, ("tests/service/",)),
-    ("operator", 120, ("tests/operator",)),
     ("browser", 240, ("tests/browser",)),
+    ("operator", 120, ("tests/operator",)),
+    ("command line", 120, ("tests/service/cli",)),
+    ("web server", 60, ("tests/service/",)),
     ("compose", 900, ("tests/compose",)),
 )  # fmt: skip
 
@@ -33,10 +37,12 @@ class Clock:
         self.seconds: Counter[int] = Counter()
         self.tests: Counter[int] = Counter()
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Cheap suites first, the order within each as it was."""
+        """The suites in their order, the tests within each as they were; a suite stays in one process."""
         items.sort(key=lambda item: suite_of(item.nodeid))
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group(SUITES[suite_of(item.nodeid)][0]))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add up what a test took, set-up and clean-up included."""

@@ -102,6 +102,7 @@ def test_only_settings_and_entries_read_the_environment() -> None:
         "service.server",
         "service.wsgi",
         "service.run",
+        "service.preflight",
         "service.ready",
         "workers.entry",
         "workers.health",

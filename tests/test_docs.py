@@ -49,6 +49,17 @@ def test_every_make_target_named_in_a_document_exists() -> None:
     assert named - targets == set()
 
 
+def test_every_test_that_a_page_names_exists() -> None:
+    """What docs/contributor/reliability.md says of a failure can be run; each row has a test."""
+    text = (ROOT / "docs/contributor/reliability.md").read_text(encoding="utf-8")
+    table = text.partition("| what may happen |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert len(table) >= 24
+    assert [row for row in table if not re.search(r"`tests/\S+\.py`", row.rpartition(" | ")[2])] == []
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = set(re.findall(r"`(tests/[\w/]+(?:\.py)?)`", pages))
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 def test_the_version_is_the_same_everywhere() -> None:
     """pyproject.toml, the code and the newest entry of the changelog agree."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]

@@ -7,7 +7,7 @@ from celery import current_app, shared_task
 from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_ready
 
 from classifier import Model
-from service import log
+from service import failpoints, log
 from service.ring import TASK, Bell
 from service.store.database import Database
 from workers import beat, scorer, watchdog
@@ -58,5 +58,6 @@ def _stop_child(**_: object) -> None:
 @shared_task(name=TASK, ignore_result=True)
 def score_due() -> None:
     """Judge what is due; ring again when there may be more."""
+    failpoints.hit("heard")
     if _Worker.judge.pass_once():
         _Worker.bell.ring()

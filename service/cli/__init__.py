@@ -46,19 +46,19 @@ def run() -> None:
 @main.command()
 def web() -> None:
     """Serve the API and the pages."""
-    _become("service.server")
+    _become("service.preflight", "web")
 
 
 @main.command()
 def worker() -> None:
     """Judge comments when a ring says that there are some."""
-    _become("workers.worker")
+    _become("service.preflight", "worker")
 
 
 @main.command()
 def relay() -> None:
     """Ring for due comments, and judge them when no worker does."""
-    _become("workers.relay")
+    _become("service.preflight", "relay")
 
 
 @main.command()

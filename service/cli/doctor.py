@@ -4,14 +4,11 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
-import redis
 
-from classifier import ModelError, load
-from service import checks
-from service.checks import Broker, Disk, Finding, Level
+from service import checks, probes
+from service.checks import Disk, Finding, Level
 from service.cli import reach, show
 from service.cli.exits import Exit
 from service.cli.reach import Place
@@ -69,8 +66,8 @@ def _findings() -> Iterator[Finding]:
     if place is None:
         return
     yield from _database(place, given)
-    yield from checks.broker(_broker(given.get("COMITY_BROKER_URL", "")))
-    yield _model(place.settings)
+    yield from checks.broker(probes.broker(given.get("COMITY_BROKER_URL", "")))
+    yield probes.model(place.settings)
     yield _web(place.settings, environ)
     if not place.own_server:
         yield checks.disk(_disk(place.data))
@@ -109,6 +106,7 @@ def _database(place: Place, given: dict[str, str]) -> Iterator[Finding]:
         yield Finding("PostgreSQL", Level.FAIL, f"the server {where} does not answer", remedy)
         return
     yield from checks.server(found)
+    yield checks.authentication(found)
     yield checks.connections(found, place.settings)
     yield checks.schema(found, newest())
     yield from checks.roles(found)
@@ -132,28 +130,6 @@ def _readable(given: dict[str, str]) -> Settings | None:
         return Settings.read(given, "run")
     except SettingsError:
         return None
-
-
-def _broker(url: str) -> Broker | None:
-    if not url:
-        return None
-    plain = f"unix{url.removeprefix('redis+socket')}" if url.startswith("redis+socket:") else url
-    try:
-        with redis.Redis.from_url(plain, socket_timeout=2, socket_connect_timeout=2) as line:
-            said: Any = line.info()
-    except (redis.RedisError, OSError, ValueError):
-        return None
-    name = "Valkey" if "valkey_version" in said else "Redis"
-    version = said.get("valkey_version") or said.get("redis_version", "of unknown version")
-    return Broker(f"{name} {version}", str(said.get("maxmemory_policy", "unknown")))
-
-
-def _model(settings: Settings) -> Finding:
-    try:
-        model = load(settings.model_path)
-    except ModelError as error:
-        return Finding("model", Level.FAIL, str(error), "Put the file and its .sha256 back, or unset COMITY_MODEL.")
-    return Finding("model", Level.OK, f"{model.version}, SHA-256 {model.sha256[:12]}… as recorded")
 
 
 def _web(settings: Settings, environ: dict[str, str]) -> Finding:

@@ -21,8 +21,11 @@ COLUMNS = (
 )
 
 
+WAITING = "pending"  # the limit that is a number: comments that may wait for a verdict
+
+
 class Limit(click.ParamType[Any]):
-    """NAME=COUNT/SECONDS; NAME=default takes the site's own limit away."""
+    """NAME=COUNT/SECONDS, or NAME=COUNT for what may wait; NAME=default takes the site's own limit away."""
 
     name = "name=count/seconds"
 
@@ -33,15 +36,19 @@ class Limit(click.ParamType[Any]):
         name, _, quota = str(value).partition("=")
         if quota == "default":
             return name, None
-        count, _, seconds = quota.partition("/")
-        if not (count.isascii() and count.isdigit() and seconds.isascii() and seconds.isdigit()):
-            self.fail(f"{value!r} must be NAME=COUNT/SECONDS, such as author=12/60, or NAME=default.", param, ctx)
-        return name, [int(count), int(seconds)]
+        numbers = quota.split("/")
+        if len(numbers) != (1 if name == WAITING else 2) or not all(n.isascii() and n.isdigit() for n in numbers):
+            words = f"{value!r} must be NAME=COUNT/SECONDS, such as author=12/60, {WAITING}=COUNT, or NAME=default."
+            self.fail(words, param, ctx)
+        return name, int(quota) if name == WAITING else [int(n) for n in numbers]
 
 
 _TITLE = "How people call it."
 _ORIGINS = "An origin of its pages, such as https://blog.example; may be given several times."
-_LIMITS = "A rate limit in place of the default: site, author or prefix, such as author=12/60."
+_LIMITS = (
+    "A rate limit in place of the default: site, author or prefix, such as author=12/60; or pending=1000, how many of "
+    "its comments may wait for a verdict."
+)
 
 
 @click.group("site")
@@ -123,9 +130,13 @@ def view(site: Site) -> dict[str, Any]:
 
 
 def _show(screen: Screen, site: Site) -> None:
-    limits = [f"{name} {count:,} in {seconds:,} s" for name, (count, seconds) in site.limits.items()]
+    limits = [f"{name} {_told(limit)}" for name, limit in site.limits.items()]
     shown = [
         ("site", site.name), ("title", site.title), ("origins", list(site.origins)),
         ("limits", limits or "the defaults"), ("made", site.created_at),
     ]  # fmt: skip
     screen.record(view(site), shown)
+
+
+def _told(limit: Any) -> str:
+    return f"{limit:,}" if isinstance(limit, int) else f"{limit[0]:,} in {limit[1]:,} s"

@@ -117,7 +117,10 @@ def network_prefix(address: str) -> str:
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         ip = ip.ipv4_mapped or ipaddress.IPv6Address(int(ip))  # drops a zone
-    return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))
+    if isinstance(ip, ipaddress.IPv4Address):
+        first, second, third, _ = ip.packed
+        return f"{first}.{second}.{third}.0/24"
+    return str(ipaddress.ip_network((ip, 48), strict=False))
 
 
 def _for_dns(domain: str) -> str:

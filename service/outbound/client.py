@@ -32,7 +32,7 @@ Resolve = Callable[[str], Awaitable[Sequence[str]]]
 MOST_BODY = 64 * 1024  # bytes of an answer's body that are read
 EXCERPT = 1024  # and kept
 MOST_WIRE = 256 * 1024  # bytes that are taken from a socket at all: handshake, heads, bodies, chunks' frames
-_MOST_TRIED = 8  # addresses of one name; all are checked
+_MOST_TRIED = 4  # addresses of one name; all are checked
 _LOOKUPS = 32  # names looked up at once; a slow name server holds up only its own
 _OURS = re.compile(
     r"host|content-length|transfer-encoding|connection|user-agent|accept-encoding|expect|te|trailer|upgrade",
@@ -48,8 +48,9 @@ _log = log.get(__name__)
 class Answer:
     """What came of one POST: either a status, or an error.
 
-    `status`: of the answer, as soon as its head was read; what is wrong with the rest changes nothing. None: there was
-    none, and `error` says why: dns, forbidden, connect (or broken before an answer), tls, timeout, protocol, too_large.
+    `status`: of the answer, as soon as its head was read; what is wrong with the rest changes nothing, unless it came
+    broken in one piece with the head. None: there was none, and `error` says why: dns, forbidden, connect (or broken
+    before an answer), tls, timeout, protocol, too_large.
     `took`: seconds. `retry_after`: seconds the receiver wishes to be left alone, a day at most. `excerpt`: the first
     1,024 bytes of the body, as they came.
     """

@@ -1,5 +1,6 @@
 """Connections to PostgreSQL, and the few ways in which they fail."""
 
+import os
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,9 +39,14 @@ class Forbidden(Exception):
     """Raised when the role that connected may not do what was asked."""
 
 
+def wanted(process: str) -> dict[str, str]:
+    """What a process kind asks of the server for each of its connections: settings as the server shows them."""
+    return {**_ALWAYS, **_SETTINGS[process]}
+
+
 def conninfo(url: str, process: str) -> dict[str, Any]:
     """Connection arguments for a process kind: its time-outs and the schema it works in, told to the server."""
-    settings = {**_ALWAYS, **_SETTINGS[process]}
+    settings = wanted(process)
     return {
         "conninfo": url,
         "connect_timeout": 3,
@@ -48,7 +54,7 @@ def conninfo(url: str, process: str) -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 15_000,
-        "application_name": f"comity {process}",
+        "application_name": f"comity {process} {os.getpid()}",
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
 

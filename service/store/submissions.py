@@ -35,6 +35,8 @@ ORDER BY i.n
 """,
 )
 
+_SUBMIT_MANY = Prepared("submit_many", "SELECT comity.submit_many(%s::json)")
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -71,8 +73,17 @@ def submit_all(
 
     One that is refused leaves nothing and does not hinder the others; an exception says that none is stored.
     """
-    rows = _SUBMIT.rows(connection, [_rows(submissions), f"{DUPLICATE_WINDOW.total_seconds()} seconds"])
-    return [_outcome(word, comment_id) for word, comment_id in rows]
+    found = _SUBMIT.rows(connection, [rows(submissions), f"{DUPLICATE_WINDOW.total_seconds()} seconds"])
+    return [_outcome(word, comment_id) for word, comment_id in found]
+
+
+def submit_many(connection: Connection, submissions: str) -> set[UUID]:
+    """Store several at once that have a key, as `rows` writes them: the ids of those that are stored.
+
+    The others are untouched; each may be stored by `submit`, or be refused there. On an autocommit connection the
+    return means that all were committed, and an exception that none was, unless it says that the connection is lost.
+    """
+    return {UUID(comment_id) for (comment_id,) in _SUBMIT_MANY.rows(connection, [submissions])}
 
 
 def _outcome(word: str, comment_id: str) -> Accepted | Refused:
@@ -125,7 +136,8 @@ def _word(outcome: Accepted | Refused) -> str:
     return f"!{outcome.code}" if isinstance(outcome, Refused) else str(outcome.id)
 
 
-def _rows(submissions: Sequence[tuple[Submission, RequestKey | None]]) -> str:
+def rows(submissions: Sequence[tuple[Submission, RequestKey | None]]) -> str:
+    """Submissions as JSON, for the database."""
     return dumps([_row(n, *one) for n, one in enumerate(submissions)], ensure_ascii=False)
 
 

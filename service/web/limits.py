@@ -186,17 +186,17 @@ class Limits:
 
     def _bursts_over(self, want: Want, now: float) -> bool:
         """The generic cell rate algorithm (ITU-T I.371): four times the window's rate, after a free burst."""
-        free_at = self._bursts.get(self.key("burst", want.name, want.who), 0.0)
+        free_at = self._bursts.get(self.key(want.name, want.who), 0.0)
         return free_at - now > (want.burst - 1) * want.each
 
     def _count_burst(self, want: Want, now: float) -> None:
-        key = self.key("burst", want.name, want.who)
+        key = self.key(want.name, want.who)
         self._bursts[key] = max(self._bursts.pop(key, 0.0), now) + want.cost * want.each
         while len(self._bursts) > MOST_KEYS:
             self._bursts.popitem(last=False)
 
     def _free_burst(self, want: Want) -> None:
-        key = self.key("burst", want.name, want.who)
+        key = self.key(want.name, want.who)
         if key in self._bursts:
             self._bursts[key] -= want.cost * want.each
 

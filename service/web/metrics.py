@@ -37,6 +37,9 @@ _SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )  # fmt: skip
 _ERRORS = Counter("comity_request_errors", "Answers 500 and 503", ["status"], registry=REGISTRY)
+_FULL = Counter("comity_full", "Submissions refused because too many comments wait", ["cap"], registry=REGISTRY)
+for _cap in ("site", "all"):
+    _FULL.labels(_cap)
 for _status in ("500", "503"):
     _ERRORS.labels(_status)  # there from the start, at 0: a figure that was not there before does not increase
 
@@ -48,6 +51,11 @@ def observe(method: str, route: str, status: int, seconds: float) -> None:
     times.observe(seconds)
     if status in (500, 503):
         _ERRORS.labels(str(status)).inc()
+
+
+def full(cap: str) -> None:
+    """Count a submission for which there was no room: of its site, or in all."""
+    _FULL.labels(cap).inc()
 
 
 def before(call: Callable[[], None]) -> None:
@@ -65,12 +73,14 @@ class Sources:
     """What a web process can say of itself when somebody looks.
 
     rings: how many it sent, and how many failed. waiting: rings in the broker, None when that does not answer.
-    keys_match: whether its index key is the database's, None when that does not answer.
+    keys_match: whether its index key is the database's, None when that does not answer. pending_most: how many comments
+    may wait for a verdict.
     """
 
     rings: Callable[[], tuple[int, int]]
     waiting: Callable[[], int | None]
     keys_match: Callable[[], bool | None]
+    pending_most: int
 
 
 class _Process(Collector):
@@ -89,6 +99,9 @@ class _Process(Collector):
         with self._lock:
             waiting = self.sources.waiting()
         yield GaugeMetricFamily("comity_broker_up", "Whether the broker answers", waiting is not None)
+        yield GaugeMetricFamily(
+            "comity_pending_most", "Comments that may wait for a verdict", self.sources.pending_most
+        )
         match = self.sources.keys_match()
         if match is not None:
             yield GaugeMetricFamily("comity_keys_match", "Whether the index key is the database's", match)

@@ -179,11 +179,12 @@ class Quota(Items):
 
 
 class Limits(Incoming):
-    """Rate limits of a site in place of the defaults: [count, seconds]."""
+    """Limits of a site in place of the defaults: rates as [count, seconds]; pending, comments that may wait."""
 
     site = Quota()
     author = Quota()
     prefix = Quota()
+    pending = Whole(1, COUNT_MOST, metadata={"description": "A smaller cap than the service's own"})
 
 
 _SITE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)

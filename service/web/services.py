@@ -11,6 +11,7 @@ from service.settings import Settings
 from service.store.database import Database
 from service.web.auth import Gate
 from service.web.limits import Limits
+from service.web.room import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Services:
     sealer: Sealer
     gate: Gate
     limits: Limits
+    room: Room
     ring: Callable[[], None]
     model: Callable[[], Model | None]
     state: dict[str, Any]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,11 @@ SCOPES = ("submit", "read", "manage")
 class House:
     """PostgreSQL, Valkey, web, worker and relays of one test, each to be killed, frozen and started at will."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: Path | None = None) -> None:
+        """data: where the servers' data lie, if not in a folder of the house's own."""
         self.folder = Path(tempfile.mkdtemp(prefix="comity-faults-"))
         self.folder.chmod(0o711)
-        self.servers = embedded.start(self.folder / "data", progress=lambda _: None)
+        self.servers = embedded.start(data or self.folder / "data", progress=lambda _: None)
         worlds.migrate(self.servers.owner_url)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -74,11 +75,19 @@ class House:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(
-        self, name: str, kind: str | None = None, *, wait: bool = True, root: Path = ROOT, **environ: str
+        self,
+        name: str,
+        kind: str | None = None,
+        *,
+        wait: bool = True,
+        root: Path = ROOT,
+        command: Sequence[str] | None = None,
+        **environ: str,
     ) -> None:
         """Start a process; `kind` is web, worker or relay (default: the name).
 
-        wait: until a web process is ready. root: the checkout whose code runs.
+        wait: until a web process is ready. root: the checkout whose code runs. command: what to run as that kind, in
+        place of `python -m service KIND`.
         """
         kind = kind or name
         settings = worlds.environment(
@@ -97,16 +106,31 @@ class House:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("COMITY_")}
         with self.log.open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "service", kind], cwd=root, env={**kept, **settings}, stderr=log, stdout=log
+                command or [sys.executable, "-m", "service", kind],
+                cwd=root,
+                env={**kept, **settings},
+                stderr=log,
+                stdout=log,
             )
         if kind == "web" and wait:
-            wait_for(self.answers, 20, "the web process answers")
+            url = f"http://127.0.0.1:{settings['COMITY_PORT']}"
+            wait_for(lambda: self.answers(url), 20, "the web process answers")
 
-    def answers(self) -> bool:
-        """Whether the web process is ready."""
+    def answers(self, url: str | None = None) -> bool:
+        """Whether the web process is ready; the one of this URL, where there are several."""
         with contextlib.suppress(OSError):
-            return self.client.request("GET", "/readyz")[0] == 200
+            return (self.client if url is None else Client(url)).request("GET", "/readyz")[0] == 200
         return False
+
+    def stop(self, name: str, seconds: float = 45.0) -> None:
+        """Ask a process to end, and see that it does: what it has in hand it finishes."""
+        process = self.processes[name]
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        late = process.poll() is None
+        self.kill(name)
+        assert not late, f"{name} did not end within {seconds} s"
 
     def kill(self, name: str) -> None:
         """SIGKILL a process and all below it."""

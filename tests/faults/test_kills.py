@@ -7,6 +7,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
+from service.preflight import EX_CONFIG
 from tests.faults.house import GO, House, house, wait_for
 
 POISON = "poison-4f2a"
@@ -114,12 +115,13 @@ def _stopped(house: House) -> psutil.Process | None:
 
 
 def test_without_a_model_everything_waits_for_a_human(empty: House) -> None:
-    """A model file that does not load is refused, and nothing is published unread."""
+    """A worker with a model file that does not load is refused; a relay's stand-in publishes nothing unread."""
     altered = empty.folder / "altered.model"
     altered.write_bytes(b"not a model")
     empty.start("web")
     empty.start("worker", COMITY_MODEL=str(altered))
     empty.start("relay_1", "relay", COMITY_MODEL=str(altered))
+    assert empty.processes["worker"].wait(20) == EX_CONFIG
     ids = empty.submit(5)
     empty.settled(ids, 20)
     assert empty.states(ids) == {"flagged": 5}

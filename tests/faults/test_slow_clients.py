@@ -17,7 +17,7 @@ from service.bodies import SECONDS
 from tests.fuzz.serving import Served, serving
 from tests.world import World
 
-MANY = 300
+MANY = 500
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def _slow(served: Served, data: bytes) -> socket.socket:
 
 
 def test_slow_senders_stop_nobody(web: tuple[World, Served]) -> None:
-    """300 bodies of which one byte comes: the others do not notice; the slow ones get a 408 in the end."""
+    """500 bodies of which one byte comes: the others do not notice; the slow ones get a 408 in the end."""
     head = b"POST /queue/sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n"
     head += b"Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n\r\nt"
     before = _times(web)

@@ -1,9 +1,5 @@
 """The release before this one runs on this one's schema, alone and beside it: so one can upgrade step by step, and go back."""
 
-import io
-import re
-import subprocess
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,36 +8,16 @@ import psycopg
 import pytest
 
 from service.store import sites
-from service.version import VERSION
+from tests import releases
 from tests.faults.house import ROOT, House, house, wait_for
 from tests.operator.troubles import FOREIGN
 
 
-def _git(*words: str) -> bytes:
-    done = subprocess.run(["git", "-c", "safe.directory=*", *words], cwd=ROOT, capture_output=True, check=False)
-    if done.returncode:
-        pytest.fail(f"git {words[0]}: {done.stderr.decode().strip()}. This test needs the repository with its history.")
-    return done.stdout
-
-
-def _release() -> tuple[str, str]:
-    """Version and day of the release before this one: of the newest, as long as the next one has no number yet."""
-    found = re.findall(r"^## (\S+) - (\S+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    earlier = [(version, day) for version, day in found if version != VERSION]
-    return earlier[0] if earlier else found[0]
-
-
 @pytest.fixture(scope="module")
 def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The code of the release before this one: the last commit of its day, out of the history."""
-    version, day = _release()
-    commit = _git("rev-list", "-1", f"--until={day} 23:59:59 +0000", "HEAD").decode().strip()
-    if not commit:
-        pytest.fail(f"The history does not reach back to release {version}: `git fetch --unshallow`, then try again.")
+    """The code of the release before this one."""
     folder = tmp_path_factory.mktemp("previous")
-    with tarfile.open(fileobj=io.BytesIO(_git("archive", commit, "service", "workers", "classifier"))) as archive:
-        archive.extractall(folder, filter="data")
-    assert f'VERSION = "{version}"' in (folder / "service/version.py").read_text(encoding="utf-8")
+    releases.previous(folder)
     return folder
 
 

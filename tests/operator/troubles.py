@@ -116,6 +116,22 @@ def nobody_sends(seen: Watched) -> Iterator[None]:
 
 
 @contextmanager
+def queue_full(seen: Watched) -> Iterator[None]:
+    """As many comments of a site wait as may; nobody is late, since none of them is due yet."""
+    seen.web(COMITY_PENDING_SITE="2")
+    seen.execute(
+        "INSERT INTO comity.comment (id, site_id, thread_id, root_id, name, body, digest, due_at) "
+        "SELECT id, site_id, thread_id, id, 'Ann', 'Made by a test.', digest, now() + interval '1 hour' "
+        "FROM (SELECT gen_random_uuid() AS id, site_id, thread_id, digest FROM comity.comment, generate_series(1, 3) "
+        "LIMIT 3) AS made"
+    )
+    wait_for(lambda: seen.house.send()[0] == 429, 10, "a comment is refused")
+    yield
+    seen.execute("DELETE FROM comity.comment WHERE due_at > now() + interval '1 minute'")
+    seen.web()
+
+
+@contextmanager
 def worker_dead(seen: Watched) -> Iterator[None]:
     """No worker; a relay's stand-in judges. Left so for the next trouble."""
     seen.house.kill("worker")
@@ -150,17 +166,22 @@ def nobody_judges(seen: Watched) -> Iterator[None]:
 
 @contextmanager
 def model_refused(seen: Watched) -> Iterator[None]:
-    """A worker whose model file is altered flags everything."""
+    """A model file is altered: the worker does not start, and a relay's stand-in sends everything to moderators."""
     altered = Path(seen.house.folder / "altered.model")
     altered.write_bytes(b"not a model")
-    ready = seen.house.logged("child_ready")
-    seen.house.start("worker", COMITY_MODEL=str(altered))
-    wait_for(lambda: seen.house.logged("child_ready") == ready + 2, 30, "the worker is ready")
+    _relays(seen, COMITY_MODEL=str(altered))
     seen.house.settled(seen.house.submit(3), 20)
     yield
     seen.execute("UPDATE comity.comment SET created_at = now() - interval '1 hour' WHERE reason = 'no_score'")
-    seen.house.kill("worker")
+    _relays(seen)
+    seen.execute("DELETE FROM comity.pulse")
     seen.house.start("worker")
+
+
+def _relays(seen: Watched, **environ: str) -> None:
+    for name in ("relay_1", "relay_2"):
+        seen.house.kill(name)
+        seen.house.start(name, "relay", **environ)
 
 
 @contextmanager
@@ -196,10 +217,14 @@ def database_away(seen: Watched) -> Iterator[None]:
 
 @contextmanager
 def key_differs(seen: Watched) -> Iterator[None]:
-    """A web process that was given a fresh index key."""
+    """A web process that was given a fresh index key, and could not ask the database when it started."""
     seen.house.kill("web")
     other = "33cc" * 4 + "".join(f"{n:02x}" for n in range(50, 74))
+    ready = seen.house.logged("web_ready")
+    seen.house.servers.postgres.kill()
     seen.house.start("web", wait=False, COMITY_METRICS_PORT=str(seen.port), COMITY_INDEX_KEY=other)
+    wait_for(lambda: seen.house.logged("web_ready") > ready, 20, "the web process serves")
+    seen.house.servers.postgres.start()
     yield
     seen.house.kill("web")
     seen.web()
@@ -245,9 +270,10 @@ TROUBLES = tuple(
         (nobody_sends, "WebhooksLate"),
         (broker_frozen, "BrokerAway"),
         (database_slow, "Slow"),
+        (queue_full, "Full"),
         (worker_dead, "StandInWorks"),
         (nobody_judges, "VerdictsOverdue QueueGrowing RelayMissing BrokerAway JobsLate"),
-        (model_refused, "Unscored"),
+        (model_refused, "Unscored StandInWorks"),
         (web_faulty, "Failing"),
         (database_away, "DatabaseAway Refusing Slow"),
         (key_differs, "IndexKeyDiffers"),

@@ -2,7 +2,7 @@
 
 import base64
 import dataclasses
-import os
+import random
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -82,12 +82,13 @@ WRONG = {
     "COMITY_LOG_LEVEL": ["loud", "INFO", "warn"],
 }
 
+_RANDOM = random.Random(31)  # so that every process collects the same tests
 WEAK = [
     "x", "secret", "changeme" * 8, "password" * 8, "0" * 64, "ab" * 32, "00ff" * 16, "deadbeef" * 8, "a" * 44, "QUJD" * 11,
     bytes(range(32)).hex(), bytes(range(200, 232)).hex(), bytes(range(64, 32, -1)).hex(), bytes(range(0, 64, 2)).hex(),
     base64.urlsafe_b64encode(bytes(range(32))).decode(), "this-is-a-very-secret-key-please-change-me-soon-ok", "CORRECTHORSEBATTERYSTAPLECORRECTHORSEBATTERYSTAPLE",
-    "correct horse battery staple correct horse battery staple", os.urandom(31).hex(), base64.urlsafe_b64encode(os.urandom(31)).decode(),
-    "é" * 50, "!" * 64, os.urandom(32).hex() + "!", os.urandom(32).hex()[:-1] + "g!",
+    "correct horse battery staple correct horse battery staple", _RANDOM.randbytes(31).hex(), base64.urlsafe_b64encode(_RANDOM.randbytes(31)).decode(),
+    "é" * 50, "!" * 64, _RANDOM.randbytes(32).hex() + "!", _RANDOM.randbytes(32).hex()[:-1] + "g!",
 ]  # fmt: skip
 
 

@@ -26,11 +26,12 @@ or comment, as the kernel counts it. Baselines lie beside the benchmark:
 _BOUNDS = """
 ## What bounds it
 
-* **1** The CPU of the web process: Python runs on one core. A third of it is the statement that takes the comment,
-  through libpq and back; a tenth each are the address sealed (HPKE), the schema, the three limits, and the event loop
-  with the hand-over to a thread; the rest is JSON, the key of the request, ids and the line of the log. The baseline
-  has the first, and the framework that ours goes past. The database writes three rows and ten index entries where the
-  baseline writes one of each, and the windows of the limits.
+* **1** The CPU of the web process: Python runs on one core. Submissions that are there at the same time share a
+  hand-over to a thread, a statement and a commit, so that with more connections each costs less. Of what is left, a
+  third is the server, the event loop and what runs beside (shared limits, the log); an eighth each are the address
+  sealed (HPKE) and the rest of reading it (JSON, schema, key, digests); then the limits, the rows as JSON and the
+  answer. The database writes three rows and ten index entries where the baseline writes one of each, and the windows
+  of the limits.
 * **2** Half of it is the worker's CPU (the text brought into its plain form, features, language, sketch), half is
   PostgreSQL's: one half of that for near repeats (six bands and a sketch are written and looked up for each comment),
   the other for the comment's row, which is written once, the decision, the event, and all their indexes. Two batches

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from service.web.services import Services
 
 routes = Routes("comments")
 
+ROUTE = "POST /v1/comments"  # by which the key of a submission is kept
 CHANGE_TRIES = 5  # how often an author's change looks again at a comment that changed meanwhile
 #: A batch's comments; a problem stands for one that is not to be stored.
 Items = Sequence[Submission | Problem]
@@ -67,12 +69,21 @@ REFUSALS: Mapping[str, tuple[str, str, str]] = {
 )  # fmt: skip
 def submit_comment(call: Call) -> Answer:
     """Submit a comment; it is stored when this answers, and judged soon after."""
-    site = _site(call)
-    key = request_key(call, "POST /v1/comments")
+    site = site_of(call)
+    key = request_key(call, ROUTE)
     taken = submission(call.services, site, call.body)
-    accepted, fields = take(call.services, site, taken, key)
+    return answer_of(call.services, *take(call.services, site, taken, key))
+
+
+def answer_of(services: Services, accepted: Accepted, fields: Mapping[str, str]) -> Answer:
+    """What somebody is told whose comment was accepted. fields: the RateLimit fields."""
     headers = {**fields, **({"Idempotent-Replayed": "true"} if accepted.replayed else {})}
-    return Answer(_accepted(call.services, accepted.id), 202, headers)
+    told = _accepted(services, accepted.id)  # written as its schema writes it: plain ASCII, and a URL of ours
+    content = (
+        f'{{"id": "{told["id"]}", "status": "{told["status"]}", "status_url": {_quoted(told["status_url"])}, '
+        f'"status_token": "{told["status_token"]}"}}'
+    )
+    return Answer(content.encode(), 202, headers, written=True)
 
 
 @routes.add(
@@ -82,7 +93,7 @@ def submit_comment(call: Call) -> Answer:
 )  # fmt: skip
 def submit_batch(call: Call) -> Answer:
     """Submit up to 100 comments; each gets an answer of its own, in order."""
-    site = _site(call)
+    site = site_of(call)
     key = request_key(call, "POST /v1/comments/batch")
     items = [_read_item(call.services, site, one) for one in call.body["comments"]]
     read, outcomes, replayed = _take_batch(call.services, site, items, key)
@@ -142,7 +153,7 @@ def take(
     """
     limits = services.limits
     try:
-        spent = limits.spend(accept_limits(services, site, taken))
+        spent = admit(services, site, taken)
     except Problem:
         first = _answered(services, site, key)
         if not first:
@@ -156,6 +167,19 @@ def take(
     return accepted, limits.give_back(spent, bursts=True) if accepted.replayed else spent.fields
 
 
+def admit(services: Services, site: Site, taken: Submission) -> Spent:
+    """Count a submission that is about to be stored, alone or with others, under its limits and among what waits.
+
+    Raises Problem (429, 503) with nothing counted.
+    """
+    spent = services.limits.spend(accept_limits(services, site, taken))
+    try:
+        services.room.admit(site)
+    except Problem as full:
+        raise with_headers(full, services.limits.give_back(spent, bursts=False)) from None
+    return spent
+
+
 def _answered(services: Services, site: Site, key: RequestKey | None) -> list[str] | None:
     """The outcomes of the first request with this key and body; None when there was none."""
     if key is None:
@@ -167,6 +191,7 @@ def _answered(services: Services, site: Site, key: RequestKey | None) -> list[st
 def _store(services: Services, taken: Submission, key: RequestKey | None) -> Accepted:
     try:
         with services.database.connection() as connection:
+            failpoints.hit("submitting")
             accepted = submissions.submit(connection, taken, key)
             failpoints.hit("committed")
     except Refused as refused:
@@ -209,7 +234,8 @@ def reason_words(reason: str | None) -> dict[str, str] | None:
     return {"code": reason, "text": PUBLIC_WORDS[Reason(reason)]}
 
 
-def _site(call: Call) -> Site:
+def site_of(call: Call) -> Site:
+    """The site of a caller with a secret key."""
     assert call.caller.site is not None  # a secret key has one
     return call.caller.site
 
@@ -332,7 +358,8 @@ def _give_back(services: Services, spent: Sequence[Spent]) -> None:
 def _within_limits(services: Services, site: Site, read: Items) -> tuple[Items, Sequence[Spent]]:
     """`read` with a problem in place of each comment over a limit: its author or network holds up nobody else's.
 
-    With what the others were counted as. Raises Problem (429) when that leaves no comment at all.
+    With what the others were counted as. Raises Problem (429) when that leaves no comment at all, or 429 or 503 when
+    there is no room for any.
     """
     kept: list[Submission | Problem] = []
     spent: list[Spent] = []
@@ -344,8 +371,13 @@ def _within_limits(services: Services, site: Site, read: Items) -> tuple[Items, 
             kept.append(item)
         except Problem as problem:
             kept.append(over := problem)
-    if over is not None and not any(isinstance(item, Submission) for item in kept):
+    if over is not None and not spent:
         raise over
+    try:
+        services.room.admit(site, len(spent))
+    except Problem:
+        _give_back(services, spent)
+        raise
     return kept, spent
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from classifier import Context, Model
-from service import reviewing
+from service import failpoints, reviewing
 from service.domain import text
 from service.domain.lifecycle import Action
 from service.domain.reasons import LABELS
@@ -78,9 +78,12 @@ def decide(
     """Carry out a moderator's decision. Raises NotFound, Conflict or MoveError."""
     assert call.caller.token is not None  # a moderator has one
     with call.services.database.transaction() as connection:
-        return reviewing.decide(
+        decided = reviewing.decide(
             connection, comment_id, call.caller.sites, version, action, reason, note, call.caller.token.id
         )
+        failpoints.hit("reviewing")
+    failpoints.hit("reviewed")
+    return decided
 
 
 def filter_of(call: Call) -> Filter:

@@ -18,6 +18,7 @@ from service.web.errors import Problem
 from service.web.fields import read_id
 from service.web.intake import submission
 from service.web.pages import wait
+from service.web.room import POLICY
 from service.web.services import Services
 
 ROUTE = "POST /thread"
@@ -97,6 +98,9 @@ def taken(services: Services, discussion: Discussion, posted: Posted) -> Submiss
 
 def refused(form: Form, problem: Problem) -> Form:
     """The form again, with what is wrong in words. Raises the problem if no visitor can mend it."""
+    if POLICY in (problem.extra or {}).get("violated-policies", ()):
+        words = f"Many comments wait to be read just now. Wait {wait(problem)}, then send this one."
+        return replace(form, errors={"form": words})
     if problem.kind == "quota-exceeded":
         words = f"You sent several comments in a short time. Wait {wait(problem)}, then send this one."
         return replace(form, errors={"form": words})

@@ -13,7 +13,8 @@ from service import checks
 from service.checks import Broker, Disk, Level
 from service.cli.exits import Exit
 from service.settings import Settings
-from service.store.inspection import Inspection, Job, Role
+from service.store.database import wanted
+from service.store.inspection import Inspection, Job, Role, Standing
 from tests.service.cli.conftest import Answer, Terminal
 from tests.world import World
 
@@ -21,7 +22,7 @@ SERVER = {
     "server_version_num": "180006", "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on",
     "max_connections": "100", "superuser_reserved_connections": "3", "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0", "log_statement": "none", "log_error_verbosity": "terse",
-    "server_encoding": "UTF8",
+    "server_encoding": "UTF8", "default_transaction_isolation": "read committed",
 }  # fmt: skip
 FINE = Inspection(SERVER, (), "0003")
 
@@ -69,7 +70,7 @@ def test_the_servers_own_settings_are_looked_at(at_world: Terminal, world: World
         connection.execute(f"ALTER DATABASE {name} SET log_statement = 'all'")
     found = by_name(at_world("doctor", "--json"))
     assert (found["synchronous_commit"]["level"], found["log_statement"]["level"]) == ("fail", "warn")
-    assert found["synchronous_commit"]["remedy"] == "Set synchronous_commit = on in postgresql.conf."
+    assert found["synchronous_commit"]["remedy"].startswith("ALTER DATABASE ... RESET synchronous_commit")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_the_servers_own_settings_are_looked_at(at_world: Terminal, world: World
     [
         ({"COMITY_INDEX_KEY": "33cc" * 4 + "".join(f"{n:02x}" for n in range(120, 144))}, "index key", "fail", "is not the one"),
         ({"COMITY_INDEX_KEY": None}, "settings of web", "warn", "COMITY_INDEX_KEY is not set here"),
-        ({"COMITY_WEB_THREADS": "100"}, "max_connections", "fail", "97 for pools of 118"),
+        ({"COMITY_WEB_THREADS": "100"}, "max_connections", "fail", "97 for pools of 120"),
         ({"COMITY_BROKER_URL": "redis://127.0.0.1:1/0"}, "broker", "warn", "does not answer"),
         ({"COMITY_MODEL": "/nonexistent/model"}, "model", "fail", "/nonexistent/model"),
         ({"COMITY_DATABASE_URL": "postgresql://x:y@127.0.0.1:1/z"}, "PostgreSQL", "fail", "does not answer"),
@@ -139,8 +140,24 @@ SETTINGS = Settings.read({}, "run")
             Level.FAIL,
         ),
         (lambda: list(checks.roles(replace(FINE, roles=(Role("comity_web", True, True),)))), Level.OK),
-        (lambda: list(checks.broker(Broker("Valkey 9", "noeviction"))), Level.OK),
-        (lambda: list(checks.broker(Broker("Valkey 9", "allkeys-lru"))), Level.FAIL),
+        (lambda: list(checks.server(replace(FINE, server={**SERVER, "synchronous_commit": "off"}))), Level.FAIL),
+        (
+            lambda: list(
+                checks.server(replace(FINE, server={**SERVER, "default_transaction_isolation": "serializable"}))
+            ),
+            Level.FAIL,
+        ),
+        (lambda: [checks.authentication(FINE)], Level.OK),
+        (lambda: [checks.authentication(replace(FINE, authenticated=False))], Level.FAIL),
+        (lambda: list(checks.session(Standing(FINE, wanted("web")), "web")), Level.OK),
+        (lambda: list(checks.session(Standing(FINE, {**wanted("web"), "lock_timeout": "0"}), "web")), Level.FAIL),
+        (lambda: list(checks.own_key(Standing(FINE, {}, True))), Level.OK),
+        (lambda: list(checks.own_key(Standing(FINE, {}, False))), Level.FAIL),
+        (lambda: list(checks.broker(Broker("Valkey 9", "noeviction", "yes"))), Level.OK),
+        (lambda: list(checks.broker(Broker("Valkey 9", "noeviction", "no"))), Level.FAIL),
+        (lambda: list(checks.broker(Broker("Valkey 9", "noeviction"))), Level.WARN),
+        (lambda: list(checks.broker(Broker("Valkey 9", "unknown", "yes"))), Level.WARN),
+        (lambda: list(checks.broker(Broker("Valkey 9", "allkeys-lru", "yes"))), Level.FAIL),
         (lambda: list(checks.broker(None)), Level.WARN),
         (lambda: [checks.queue(replace(FINE, pending=9, oldest=11.0))], Level.WARN),
         (lambda: [checks.workers(replace(FINE, pending=9, oldest=11.0, pulse={"worker": 60.0}))], Level.WARN),

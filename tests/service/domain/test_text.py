@@ -160,6 +160,13 @@ def test_unicode_forms_do_not_matter(text: str) -> None:
     assert rules.digest(unicodedata.normalize("NFD", text)) == rules.digest(unicodedata.normalize("NFC", text))
 
 
+@given(text=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
+def test_the_digest_of_plain_text_is_that_of_its_wide_form(text: str) -> None:
+    """The quick way of ASCII says what the other one says of the same text in full-width characters."""
+    wide = "".join("\u3000" if letter == " " else chr(ord(letter) + 0xFEE0) for letter in text)
+    assert rules.digest(text) == rules.digest(wide)
+
+
 def test_other_words_or_another_order_are_another_text() -> None:
     """Also where words run together, and where there is nothing but signs."""
     texts = ["one two", "two one", "onetwo", "one", "", "!!!", "???", "☃", "1 2", "12"]

@@ -83,6 +83,17 @@ def answers(data: bytes) -> Behaviour:
     return behave
 
 
+def stalls(data: bytes) -> Behaviour:
+    """Sends these bytes, and then nothing more."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+        await writer.drain()
+        await reader.read()
+
+    return behave
+
+
 def repeats(begin: bytes, again: bytes) -> Behaviour:
     """Sends `begin`, then `again` without end, as fast as it is taken."""
 
@@ -179,6 +190,8 @@ HOSTILE: dict[str, tuple[Behaviour, int | str, bool]] = {
     "chunks of one byte": (repeats(CHUNKED, b"1\r\nx\r\n" * 1000), 200, False),
     "endless chunk extension": (repeats(CHUNKED + b"1;x=", b"x" * 1000), 200, False),
     "endless trailers": (repeats(CHUNKED + b"1\r\nx\r\n0\r\n", b"X: x\r\n" * 100), 200, False),
+    "stalls after 64 KiB": (stalls(OK + b"Content-Length: 65537\r\n\r\n" + b"x" * 65536), 200, False),
+    "stalls before 64 KiB": (stalls(OK + b"Content-Length: 65536\r\n\r\n" + b"x" * 65535), 200, True),
     "drips its body": (drips(OK + b"\r\n", b"x"), 200, True),
     "drips its error": (drips(b"HTTP/1.1 500 Oh\r\nContent-Length: 99999\r\n\r\n", b"x"), 500, True),
     "resets in the body": (resets_in_the_body, 200, False),

@@ -171,7 +171,7 @@ def test_a_slow_receiver_holds_up_no_other() -> None:
         async with (
             listening(silent) as slow,
             listening(good) as fast,
-            Client(Guard(HERE, http=True, ports=[slow.port, fast.port]), 3) as client,
+            Client(Guard(HERE, http=True, ports=[slow.port, fast.port]), 1.5) as client,
         ):
             stuck = [asyncio.create_task(client.post(f"http://127.0.0.1:{slow.port}/", {}, b"")) for _ in range(50)]
             while slow.connections < 50:
@@ -350,6 +350,7 @@ def test_a_certificate_is_checked_by_authority_and_name(cases: Any) -> None:
     run(test)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_old_tls_and_what_is_no_tls_is_refused() -> None:
     """A receiver of plain HTTP behind https, and one that speaks what nobody should."""
 

@@ -210,7 +210,19 @@ def test_http_and_ports_are_the_operators_choice() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["0.0.0.0/0", "8.0.0.0/7", "::/0", "2000::/3", "fc00::/6", "169.254.1.0/24", "ff02::/16", "x", "10.0.0.1/8"]
+    "text",
+    [
+        "0.0.0.0/0",
+        "8.0.0.0/7",
+        "::/0",
+        "2000::/3",
+        "fc00::/6",
+        "::/128",
+        "169.254.1.0/24",
+        "ff02::/16",
+        "x",
+        "10.0.0.1/8",
+    ],
 )
 def test_a_network_that_cannot_be_meant_is_not_read(text: str) -> None:
     """Half the internet, link-local and multicast, or no network at all."""

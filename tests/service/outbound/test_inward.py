@@ -7,6 +7,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -201,6 +202,25 @@ def test_one_bad_address_of_many_is_enough(witness: Witness) -> None:
     run(test)
 
 
+def test_a_name_with_hundreds_of_addresses_is_tried_at_four(witness: Witness, everywhere: Everywhere) -> None:
+    """All are checked; nobody makes us knock at a whole network's doors. The first that answers will do."""
+    many = [f"127.0.{n}.1" for n in range(1, 251)]
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+
+    async def test() -> None:
+        guard = Guard(["127.0.0.0/8"], http=True, ports=[port, everywhere.port])
+        async with (
+            NameServer(lambda host, nth: many) as names,
+            Client(guard, 5, resolve=names.resolve) as client,
+        ):
+            assert (await client.post(f"http://many.example:{port}/", {}, b"")).error == "connect"
+
+    run(test)
+    assert set(witness.tried) == set(many[:4])
+    assert len(witness.tried) <= 10
+
+
 class Careless(Guard):
     """A guard whose reader of URLs lets everything pass: as if a spelling had been found that it does not know."""
 
@@ -228,11 +248,7 @@ class Literal(Careless):
 
     def read(self, url: str) -> Place:
         place = super().read(url)
-        return Place(url, place.host, place.port, None if place.host == "localhost" else _address(place.host))
-
-
-def _address(text: str) -> Address:
-    return next(iter(Guard(["0.0.0.0/0", "::/0"]).networks)).__class__(text).network_address
+        return Place(url, place.host, place.port, None if place.host == "localhost" else ip_address(place.host))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
@@ -242,6 +258,25 @@ def test_the_socket_is_asked_again(witness: Witness, everywhere: Everywhere, hos
     async def test() -> None:
         async with Client(Literal(http=True, ports=[everywhere.port]), 5) as client:
             assert (await client.post(f"http://{host}:{everywhere.port}/", {}, b"")).error == "forbidden"
+
+    run(test)
+    assert (witness.tried, everywhere.inward()) == ([], 0)
+
+
+class Twofold(Guard):
+    """A guard whose reader takes another address out of a URL than the client library does."""
+
+    def read(self, url: str) -> Place:
+        place = super().read(url)
+        return Place(place.url, "127.0.0.2", place.port, ip_address("127.0.0.2"))
+
+
+def test_only_what_was_checked_is_connected_to(witness: Witness, everywhere: Everywhere) -> None:
+    """Although the other address would be allowed as well: what was not read was not meant."""
+
+    async def test() -> None:
+        async with Client(Twofold(["127.0.0.0/8"], http=True, ports=[everywhere.port]), 5) as client:
+            assert (await client.post(f"http://127.0.0.9:{everywhere.port}/", {}, b"")).error == "forbidden"
 
     run(test)
     assert (witness.tried, everywhere.inward()) == ([], 0)

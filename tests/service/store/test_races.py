@@ -174,6 +174,61 @@ def test_three_judges_on_the_same_rows_decide_each_once(world: World, pool_of: C
     check(world)
 
 
+def test_four_deciders_with_a_gap_decide_a_comment_once(world: World, pool_of: Callable[[str], Database]) -> None:
+    """All four have read it before the first decides, and each waits 50 ms before it does: one verdict, one event."""
+    pool = pool_of("worker")
+    for _ in range(10):
+        made = UUID(world.submit()["id"])
+        with pool.connection() as connection:
+            (seen,) = claims.claim(connection, "test", new_id(), 1)
+        assert seen.id == made
+        gap = threading.Barrier(4)
+
+        def decide(action: Action, seen: claims.Claimed = seen, gap: threading.Barrier = gap) -> int:
+            gap.wait()
+            time.sleep(0.05)  # the race is in this gap
+            with pool.transaction() as connection:
+                ruling = Ruling(
+                    seen.id, action, Actor.POLICY, seen.state, seen.version, seen.content_version, rule="test"
+                )
+                return len(comments.decide(connection, [ruling]))
+
+        actions = (Action.PUBLISH, Action.FLAG, Action.REJECT, Action.PUBLISH)
+        assert sorted(together([lambda action=action: decide(action) for action in actions])) == [0, 0, 0, 1]
+        assert world.rows("SELECT count(*) FROM comity.outbox WHERE comment_id = %s", made) == [(1,)]
+    check(world)
+
+
+@pytest.mark.parametrize("moderators", range(2, 9))
+def test_of_several_moderators_exactly_one_succeeds(
+    world: World, pool_of: Callable[[str], Database], moderators: int
+) -> None:
+    """By the API's own door, each with another decision on the version all of them saw: the others are told so."""
+    pool = pool_of("web")
+    made = world.flagged()
+    moves = (Action.PUBLISH, Action.REJECT, Action.FLAG)
+    for _ in range(6):
+        with pool.connection() as connection:
+            seen = comments.see(connection, UUID(made["id"]), [world.site.id])
+
+        def review(number: int, seen: comments.Seen = seen) -> str:
+            action = moves[number % 3]
+            ruling = Ruling(
+                seen.id, action, Actor.MODERATOR, seen.state, seen.version, seen.content_version, f"m{number}"
+            )
+            try:
+                with pool.transaction() as connection:
+                    comments.decide_one(connection, ruling)
+            except comments.Conflict as conflict:
+                assert conflict.version == seen.version + 1
+                return "conflict"
+            return "done"
+
+        answers = together([lambda number=number: review(number) for number in range(moderators)])
+        assert sorted(answers) == ["conflict"] * (moderators - 1) + ["done"]
+    check(world)
+
+
 def _wait_for_batches(model: WordModel, number: int) -> None:
     deadline = time.monotonic() + 20
     while len(model.batches) < number:

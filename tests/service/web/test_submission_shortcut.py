@@ -16,6 +16,7 @@ from service.store.database import Database
 from service.web import fields, metrics
 from tests.service.test_front import Headers, Proto, Scope
 from tests.service.web.asking import stored
+from tests.service.web.test_room import fill, look
 from tests.ways import LONG, Fields, Ways
 from tests.world import World
 
@@ -127,6 +128,26 @@ def test_a_limit_that_is_used_up_is_said_by_both(world: World) -> None:
     assert set(refused[0].headers.keys()) == set(refused[1].headers.keys())
     assert refused[0].json["detail"].partition("Wait")[0] == refused[1].json["detail"].partition("Wait")[0]  # type: ignore[index]
     assert stored(world)["comity.comment"] == 1
+
+
+@pytest.mark.parametrize(("caps", "status"), [({"pending_site": 2}, 429), ({"pending": 2}, 503)])
+def test_when_too_many_comments_wait_both_say_so(
+    make_world: Callable[..., World], caps: dict[str, int], status: int
+) -> None:
+    """In the same words; the short way does it, nothing is stored, and what was answered before is answered again."""
+    world = make_world(**caps)
+    first = submission(world)
+    made, _ = ask(world, first, False, Idempotency_Key='"first"')
+    fill(world, 1)
+    look(world)
+    answers = [ask(world, submission(world), long) for long in (True, False)]
+    assert [short for _, short in answers] == [False, True]
+    assert [answer.status_code for answer, _ in answers] == [status, status]
+    assert shape(answers[0][0]) == shape(answers[1][0])
+    assert set(answers[0][0].headers.keys()) == set(answers[1][0].headers.keys())
+    assert stored(world)["comity.comment"] == 2
+    again = [ask(world, first, long, Idempotency_Key='"first"')[0] for long in (True, False)]
+    assert [answer.json for answer in again] == [made.json, made.json]
 
 
 def test_without_the_database_both_say_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
