@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -476,6 +477,22 @@ def test_without_the_right_key_nothing_is_sent(hooked: World) -> None:
         with sending(hooked):
             settled(hooked, delivered=1)
         assert Keys(other.secret_key).of("webhooks") != hooked.settings.keys.of("webhooks")
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_wrong_signs_at_the_right_time(
+    hooked: World, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """The database's: receivers refuse what is five minutes off."""
+    real = time.time
+    monkeypatch.setattr("workers.delivery.time.time", lambda: real() + hours * 3600)
+    with Receiver() as receiver, sending(hooked):
+        secret = endpoint(hooked, receiver.url)["signing_secret"]
+        hooked.published()
+        settled(hooked, delivered=1)
+    assert abs(int(receiver.messages[0].headers["webhook-timestamp"]) - real()) < 30
+    monkeypatch.undo()
+    assert verify(receiver.messages[0], [secret]) == [0]
 
 
 def test_a_sender_ends_when_there_is_nothing_to_send(hooked: World) -> None:
