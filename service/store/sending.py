@@ -24,6 +24,7 @@ ANSWER_BYTES = 1024  # kept of an answer
 class Claimed:
     """A delivery to be sent now: where to, what it tells, and what signs it. number: of this attempt, from 1.
 
+    read_at: what the database's clock said when this was read, in seconds since the epoch.
     secrets: id and sealed secret, newest first. told: None for a test, and where the decision is not there.
     """
 
@@ -36,6 +37,7 @@ class Claimed:
     at: datetime
     site: str
     told: Told | None
+    read_at: float
     secrets: Sequence[tuple[UUID, bytes]]
 
 
@@ -63,7 +65,8 @@ FROM picked WHERE d.id = picked.id RETURNING d.id
 _READ = """
 SELECT d.id, d.endpoint_id, e.url, d.attempts, d.event_id, d.event, d.at, s.name AS site, d.comment_id, c.thread_id,
        d.seq, v.from_state, v.to_state, v.action, v.actor, v.reason, v.rule, v.version, v.content_version,
-       v.policy_version, CASE WHEN d.scores THEN v.scores END AS scores,
+       v.policy_version, extract(epoch FROM clock_timestamp())::float8 AS read_at,
+       CASE WHEN d.scores THEN v.scores END AS scores,
        (SELECT coalesce(array_agg(k.id ORDER BY k.created_at DESC, k.id DESC), '{}') FROM comity.endpoint_secret k
         WHERE k.endpoint_id = e.id AND (k.ends_at IS NULL OR k.ends_at > now())) AS secret_ids,
        (SELECT coalesce(array_agg(k.sealed ORDER BY k.created_at DESC, k.id DESC), '{}') FROM comity.endpoint_secret k
@@ -104,7 +107,17 @@ def _claimed(row: Any) -> Claimed:
         )  # fmt: skip
     sealed = [(secret_id, bytes(secret)) for secret_id, secret in zip(row.secret_ids, row.secrets, strict=True)]
     return Claimed(
-        row.id, row.endpoint_id, row.url, row.attempts, row.event_id, row.event, row.at, row.site, told, sealed
+        row.id,
+        row.endpoint_id,
+        row.url,
+        row.attempts,
+        row.event_id,
+        row.event,
+        row.at,
+        row.site,
+        told,
+        row.read_at,
+        sealed,
     )
 
 

@@ -18,7 +18,7 @@ from tests.test_containers import SERVICES
 pytestmark = pytest.mark.timeout(900)
 IMAGE = f"comity:{VERSION}"
 MEGABYTE = 1_000_000
-NETWORKS = {"front": False, "database": True, "broker": True}
+NETWORKS = {"front": False, "outside": False, "database": True, "broker": True}
 EVERYWHERE = ("web", "worker", "relay-1", "relay-2", "postgres", "valkey")
 _figures: list[tuple[str, str]] = []
 
@@ -203,7 +203,7 @@ def test_the_broker_knows_one_user(stack: Stack) -> None:
 
 
 def test_one_port_is_open_and_only_here(stack: Stack) -> None:
-    """Web's, on 127.0.0.1; servers and workers have no way out of their networks."""
+    """Web's, on 127.0.0.1; servers and workers have no way out of their networks, relays have one."""
     ports = {
         one["Config"]["Labels"]["com.docker.compose.service"]: [
             (bound["HostIp"], bound["HostPort"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.store.database import Database
-from tests.workers.test_relay import CountingBell, NotedStandIn
+from tests.workers.test_relay import CountingBell, NotedHelper
 from tests.world import World, as_role
 from workers.relay import Relay
 
@@ -21,7 +21,8 @@ def test_a_clock_that_jumps_changes_nothing(world: World, monkeypatch: pytest.Mo
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + hours * 3600)
     after = world.submit()
-    relay = Relay(Database(as_role(world.owner_url, "comity_relay"), "relay", 2), CountingBell(), NotedStandIn())  # type: ignore[arg-type]
+    database = Database(as_role(world.owner_url, "comity_relay"), "relay", 2)
+    relay = Relay(database, CountingBell(), NotedHelper(), NotedHelper())  # type: ignore[arg-type]
     relay.step(0.15)
     assert not relay.working
     world.settle()

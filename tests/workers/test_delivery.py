@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -89,6 +90,27 @@ def test_what_is_decided_is_told(hooked: World) -> None:
     (row,) = hooked.rows("SELECT at FROM comity.decision WHERE comment_id = %s AND seq = 2", comment["id"])
     assert told[1]["timestamp"] == row[0].strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     assert receiver.messages[0].headers["Content-Type"] == "application/json"
+
+
+def test_a_decision_that_is_undone_is_told_to_nobody(hooked: World) -> None:
+    """Decision, event and deliveries are one transaction: all of them, or none."""
+    endpoint(hooked, "http://127.0.0.1:9/hook")
+    made = hooked.submit()
+    database = hooked.judge.database
+
+    def undone() -> None:
+        with database.transaction() as connection:
+            seen = comments.see(connection, UUID(made["id"]), None)
+            ruling = Ruling(seen.id, Action.PUBLISH, Actor.POLICY, seen.state, seen.version, seen.content_version)
+            assert comments.decide(connection, [ruling])
+            assert connection.execute("SELECT count(*) FROM comity.delivery").fetchone() == (1,)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        undone()
+    assert states(hooked) == {}
+    hooked.settle()
+    assert states(hooked) == {"pending": 1}
 
 
 def test_an_edit_is_told_once_it_is_judged(hooked: World) -> None:
@@ -455,6 +477,22 @@ def test_without_the_right_key_nothing_is_sent(hooked: World) -> None:
         with sending(hooked):
             settled(hooked, delivered=1)
         assert Keys(other.secret_key).of("webhooks") != hooked.settings.keys.of("webhooks")
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_wrong_signs_at_the_right_time(
+    hooked: World, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """The database's: receivers refuse what is five minutes off."""
+    real = time.time
+    monkeypatch.setattr("workers.delivery.time.time", lambda: real() + hours * 3600)
+    with Receiver() as receiver, sending(hooked):
+        secret = endpoint(hooked, receiver.url)["signing_secret"]
+        hooked.published()
+        settled(hooked, delivered=1)
+    assert abs(int(receiver.messages[0].headers["webhook-timestamp"]) - real()) < 30
+    monkeypatch.undo()
+    assert verify(receiver.messages[0], [secret]) == [0]
 
 
 def test_a_sender_ends_when_there_is_nothing_to_send(hooked: World) -> None:

@@ -102,9 +102,11 @@ def test_racing_claims_take_each_delivery_once_and_no_more_than_may_fly(world: W
         world.execute("UPDATE comity.delivery SET lease = NULL, lease_until = NULL")
 
 
-def test_a_claim_is_fair_between_endpoints(world: World, database: Database) -> None:
+@pytest.mark.parametrize("first_made", [0, 1])
+def test_a_claim_is_fair_between_endpoints(world: World, database: Database, first_made: int) -> None:
     """One with thousands waiting does not take all that a sender has room for: who has fewest on their way comes first."""
-    many, few = endpoint(world, "https://hooks.example/many"), endpoint(world, "https://hooks.example/few")
+    ends = [endpoint(world, f"https://hooks.example/{number}") for number in range(2)]
+    many, few = ends[first_made], ends[1 - first_made]
     waiting(world, many, 2000)
     _, flying = claim(database)
     waiting(world, few, 1)
