@@ -114,7 +114,7 @@ class House:
             )
         if kind == "web" and wait:
             url = f"http://127.0.0.1:{settings['COMITY_PORT']}"
-            wait_for(lambda: self.answers(url), 20, "the web process answers")
+            wait_for(lambda: self.answers(url), 60, "the web process answers")
 
     def answers(self, url: str | None = None) -> bool:
         """Whether the web process is ready; the one of this URL, where there are several."""

@@ -25,5 +25,5 @@ CAMPAIGNS = (
 BY_NAME = {one.name: one for one in CAMPAIGNS}
 #: Those that `make test` runs; the tests beside this one hurt in the other ways (tests/faults, tests/operator).
 SHORT = (
-    "workers-killed", "failpoints", "broker-restarts", "database-stops", "commits-cut", "deciders", "moderators",
+    "workers-killed", "failpoints", "database-stops", "commits-cut", "deciders", "moderators",
 )  # fmt: skip

@@ -29,6 +29,8 @@ def rolling(lab: Lab, factor: float) -> Outcome:
                 wait_for(lambda due=due: _requests(lab) >= due or not crowd.busy, 300, "load")
             crowd.stop()
         lab.settle()
+        for name in list(lab.house.processes):
+            lab.house.kill(name)  # before the code they run is gone
     away = sum(count for status, count in lab.journal.statuses.items() if status == 0 or status >= 500)
     share = away / max(1, _requests(lab))
     found = Outcome(
