@@ -17,10 +17,10 @@ SUITES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
                    "tests/test_")),
     ("fuzz", 120, ("tests/fuzz",)),
     ("calling out", 60, ("tests/service/outbound",)),
-    ("browser", 240, ("tests/browser",)),
     ("operator", 120, ("tests/operator",)),
     ("command line", 120, ("tests/service/cli",)),
     ("web server", 60, ("tests/service/",)),
+    ("browser", 240, ("tests/browser",)),  # last: Playwright leaves an event loop running in its process
     ("compose", 900, ("tests/compose",)),
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from service.store import sites
-from tests.faults.house import ROOT, House, house
+from tests.faults.house import ROOT, House, house, wait_for
 
 ROWS = [
     {"text": "Thank you for this article, I learned something new today.", "spam": 0, "toxicity": 0},
@@ -58,6 +58,7 @@ def test_latency_is_measured_from_post_to_seen(running: tuple[House, Path]) -> N
 
 def test_memory_sums_up_a_process_and_all_below_it(running: tuple[House, Path]) -> None:
     """PSS of a process tree, for people and for programs."""
+    wait_for(lambda: len(running[0].children("worker")) >= 2, 20, "the worker has its children")
     pid = str(running[0].processes["worker"].pid)
     done = _run("tools.memory", pid, "--json")
     found = json.loads(done.stdout)

@@ -52,6 +52,7 @@ class Caught:
 
 
 COMMENTS, JUDGING, SUBMIT = "service/store/comments.py", "workers/judging.py", "service/web/api/comments.py"
+LOTS = "service/web/lots.py"
 
 MUTANTS = (
     Mutant("no CAS", "moderators", (
@@ -76,6 +77,10 @@ MUTANTS = (
               "    try:\n        import threading\n\n"
               "        threading.Thread(target=_store, args=(services, taken, key)).start()\n"
               "        accepted = Accepted(taken.id)\n"),
+        Patch(LOTS, "        stored = set() if lot.rows is None else _stored(services, lot.rows)\n",
+              "        import threading\n\n"
+              "        threading.Thread(target=_stored, args=(services, lot.rows)).start()\n"
+              "        stored = {piece.submission.id for piece in lot.pieces}\n"),
     )),
     Mutant("publish before commit", "failpoints", (
         Patch(COMMENTS, "    _record(connection, steps)\n    return [Decided",
@@ -86,6 +91,9 @@ MUTANTS = (
         Patch(SUBMIT, '            failpoints.hit("committed")\n',
               '            failpoints.hit("committed")\n    except Unavailable:\n        accepted = Accepted(taken.id)\n'),
         Patch(SUBMIT, "import Busy, Connection\n", "import Busy, Connection, Unavailable\n"),
+        Patch(LOTS, "    except Unavailable:\n        raise\n",
+              "    except Unavailable:\n        from json import loads\n\n"
+              '        return {UUID(one["id"]) for one in loads(rows)}\n'),
     )),
     Mutant("no attempts bound", "poisoned", (
         Patch(JUDGING, "if one.attempts <= claims.MAX_ATTEMPTS", "if one.attempts"),
@@ -97,8 +105,7 @@ MUTANTS = (
     Mutant("e-mail in a schema", "moderators", (
         Patch("service/web/schemas.py", "    status_token = fields.String(",
               "    email = fields.String()\n    status_token = fields.String("),
-        Patch(SUBMIT, "Answer(_accepted(call.services, accepted.id), 202, headers)",
-              'Answer({**_accepted(call.services, accepted.id), "email": call.body["email"]}, 202, headers)'),
+        Patch("service/web/intake.py", 'referrer=data["referrer"]', 'referrer=data["email"]'),
     )),
     Mutant("body logged", "deciders", (
         Patch(JUDGING, '_log.info("decided", claimed=len(claimed),',

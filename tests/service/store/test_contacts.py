@@ -60,6 +60,7 @@ def test_each_role_reaches_these_private_functions_and_no_others(world: World) -
     assert found == {
         "comity_web": {
             "keep",
+            "keep_many",
             "posted",
             "record",
             "add_hits",
