@@ -7,18 +7,17 @@ name and what to change.
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from service import checks, log, probes
 from service.checks import Finding, Level
 from service.domain.contact import Indexer
+from service.kinds import MODULES
 from service.settings import Settings, SettingsError
 from service.store.database import Forbidden
 from service.store.inspection import standing
 
 EX_USAGE, EX_CONFIG = 64, 78
-#: What each kind becomes.
-MODULES: Mapping[str, str] = {"web": "service.server", "worker": "workers.worker", "relay": "workers.relay"}
 
 _log = log.get(__name__)
 

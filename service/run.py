@@ -31,6 +31,7 @@ from service.embedded.postgres import Answer, Postgres
 from service.embedded.process import Process
 from service.embedded.servers import progress_line
 from service.embedded.valkey import Valkey
+from service.kinds import MODULES
 from service.ready import answers_ready, reachable
 from service.settings import SETTINGS, Settings, SettingsError
 from service.supervisor import EX_CONFIG, Interrupted, Supervisor
@@ -213,8 +214,10 @@ class House:
     def _child(
         self, kind: str, more: Mapping[str, str], name: str | None = None, arguments: Sequence[str] = ()
     ) -> Process:
+        """What serves starts at once, without `service.preflight`: its servers are ours, with settings that we gave."""
         env = {**_FRUGAL, **self._harmless(), **self._sensitive(kind), **more}
-        return Process(name or kind, (sys.executable, "-m", "service", kind, *arguments), env, cwd=_CHECKOUT)
+        words = (MODULES[kind],) if kind in MODULES else ("service", kind)
+        return Process(name or kind, (sys.executable, "-m", *words, *arguments), env, cwd=_CHECKOUT)
 
     def _harmless(self) -> dict[str, str]:
         """All settings that open nothing, and what programs commonly look for."""

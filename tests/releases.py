@@ -16,26 +16,26 @@ class NoHistory(Exception):
 
 
 def previous(folder: Path) -> str:
-    """Put the code of the release before this one into a folder: the last commit of its day. Returns its version.
+    """Put the code of the release before this one into a folder: the commit that gave it its number. Returns that.
 
     Raises NoHistory.
     """
-    version, day = _release()
-    commit = _git("rev-list", "-1", f"--until={day} 23:59:59 +0000", "HEAD").decode().strip()
-    if not commit:
+    version = _release()
+    commits = _git("log", "--format=%H", "--reverse", f'-SVERSION = "{version}"', "--", "service/version.py")
+    commit = next(iter(commits.decode().split()), "HEAD")
+    if f'VERSION = "{version}"' not in _git("show", f"{commit}:service/version.py").decode():
         raise NoHistory(
             f"The history does not reach back to release {version}: `git fetch --unshallow`, then try again."
         )
     with tarfile.open(fileobj=io.BytesIO(_git("archive", commit, "service", "workers", "classifier"))) as archive:
         archive.extractall(folder, filter="data")
-    assert f'VERSION = "{version}"' in (folder / "service/version.py").read_text(encoding="utf-8")
     return version
 
 
-def _release() -> tuple[str, str]:
-    """Version and day of the release before this one: of the newest, as long as the next one has no number yet."""
-    found = re.findall(r"^## (\S+) - (\S+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    earlier = [(version, day) for version, day in found if version != VERSION]
+def _release() -> str:
+    """The release before this one."""
+    found = re.findall(r"^## (\S+) - \S+$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    earlier = [version for version in found if version != VERSION]
     return earlier[0] if earlier else found[0]
 
 

@@ -9,9 +9,9 @@ import pytest
 
 #: Name, seconds it may take on two cores, and where its tests lie; the first that fits counts.
 SUITES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
-    ("run", 180, ("tests/service/test_embedded", "tests/service/test_supervisor", "tests/faults/test_run")),
-    ("store, races, API", 240, ("tests/service/store", "tests/service/web", "tests/workers")),
-    ("faults", 180, ("tests/faults",)),
+    ("run", 240, ("tests/service/test_embedded", "tests/service/test_supervisor", "tests/faults/test_run")),
+    ("store, races, API", 300, ("tests/service/store", "tests/service/web", "tests/workers")),
+    ("faults", 360, ("tests/faults",)),
     ("failure lab", 150, ("tests/lab",)),
     ("unit", 150, ("tests/classifier", "tests/service/domain", "tests/service/test_keys", "tests/service/test_settings",
                    "tests/test_")),
