@@ -9,11 +9,11 @@ import pytest
 
 #: Name, seconds it may take on two cores, and where its tests lie; the first that fits counts.
 SUITES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
-    ("run", 240, ("tests/service/test_embedded", "tests/service/test_supervisor", "tests/faults/test_run")),
-    ("store, races, API", 300, ("tests/service/store", "tests/service/web", "tests/workers")),
-    ("faults", 360, ("tests/faults",)),
-    ("failure lab", 150, ("tests/lab",)),
-    ("unit", 150, ("tests/classifier", "tests/service/domain", "tests/service/test_keys", "tests/service/test_settings",
+    ("run", 120, ("tests/service/test_embedded", "tests/service/test_supervisor", "tests/faults/test_run")),
+    ("store, races, API", 180, ("tests/service/store", "tests/service/web", "tests/workers")),
+    ("faults", 120, ("tests/faults",)),
+    ("failure lab", 120, ("tests/lab",)),
+    ("unit", 120, ("tests/classifier", "tests/service/domain", "tests/service/test_keys", "tests/service/test_settings",
                    "tests/test_")),
     ("fuzz", 120, ("tests/fuzz",)),
     ("calling out", 60, ("tests/service/outbound",)),
