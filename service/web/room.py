@@ -124,20 +124,20 @@ def _seconds(count: int, cap: int, rate: float | None, share: float = 1.0) -> in
 
 
 def _site_is_full(count: int, cap: int, seconds: int) -> Problem:
-    metrics.full("site")
-    return Problem(
-        "quota-exceeded",
-        f"{count:,} comments of this site wait for a verdict, and {cap:,} may. Nothing was stored. Wait {seconds} s.",
-        headers={"Retry-After": str(seconds)},
-        extra={"violated-policies": [POLICY]},
-    )
+    words = f"{count:,} comments of this site wait for a verdict, and {cap:,} may."
+    return _full("site", "quota-exceeded", words, seconds)
 
 
 def _all_is_full(seconds: int) -> Problem:
-    metrics.full("all")
+    return _full("all", "service-unavailable", "As many comments wait for a verdict here as may.", seconds)
+
+
+def _full(cap: str, kind: str, words: str, seconds: int) -> Problem:
+    """A refusal, counted. cap: whose is reached."""
+    metrics.full(cap)
     return Problem(
-        "service-unavailable",
-        f"As many comments wait for a verdict here as may. Nothing was stored. Wait {seconds} s.",
+        kind,
+        f"{words} Nothing was stored. Wait {seconds} s.",
         headers={"Retry-After": str(seconds)},
         extra={"violated-policies": [POLICY]},
     )

@@ -94,30 +94,22 @@ def stalls(data: bytes) -> Behaviour:
     return behave
 
 
-def repeats(begin: bytes, again: bytes) -> Behaviour:
-    """Sends `begin`, then `again` without end, as fast as it is taken."""
+def repeats(begin: bytes, again: bytes, pause: float = 0.0) -> Behaviour:
+    """Sends `begin`, then `again` without end: as fast as it is taken, or after a pause of so many seconds each time."""
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(begin)
         while not writer.is_closing():
             writer.write(again)
             await writer.drain()
-            await asyncio.sleep(0)  # over TLS a lost connection is not told by draining
+            await asyncio.sleep(pause)  # over TLS a lost connection is not told by draining
 
     return behave
 
 
 def drips(begin: bytes, again: bytes) -> Behaviour:
     """Sends `begin`, then `again` every tenth of a second."""
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(begin)
-        while not writer.is_closing():
-            writer.write(again)
-            await writer.drain()
-            await asyncio.sleep(0.1)
-
-    return behave
+    return repeats(begin, again, 0.1)
 
 
 async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
