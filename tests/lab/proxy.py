@@ -5,6 +5,7 @@ which prepared statement takes a submission in. That one commits by itself, at t
 """
 
 import random
+import re
 import socket
 import struct
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing sends a reset
 WAYS = ("before", "with", "after")
+_SUBMITS = re.compile(rb"comity\.submit(_many)?\(")  # of one, or of several together
 
 
 class Proxy:
@@ -101,7 +103,7 @@ class _Through:
         for kind, message in _messages(self._client):
             if kind == b"P":
                 name, query = message[5:].split(b"\0")[:2]
-                (submits.add if b"comity.submit(" in query else submits.discard)(name)
+                (submits.add if _SUBMITS.search(query) else submits.discard)(name)
                 committing = "decision" if query.strip().upper() == b"COMMIT" else committing
             if kind == b"B" and message[5:].split(b"\0")[1] in submits:
                 committing = "submission"
