@@ -20,6 +20,7 @@ from tests.ways import LONG, Fields, Ways
 from tests.world import World, as_role
 
 HOST = "127.0.0.1:8080"
+_DAY = 86_400  # seconds of a window: one of a minute would begin anew in the middle of a test now and then
 OWN = {"X-Request-Id", "Content-Length"}
 #: A request's body and the header fields it has besides the usual ones.
 Request = tuple[bytes, dict[str, str]]
@@ -28,7 +29,7 @@ Request = tuple[bytes, dict[str, str]]
 @pytest.fixture(scope="module")
 def kept(new_database: Callable[[], str], servers: embedded.Servers) -> Iterator[World]:
     """One world for all tests of this file."""
-    made = World.make(new_database(), servers.broker_url, limit_prefix=(100_000, 60), limit_site=(1_000_000, 60))
+    made = World.make(new_database(), servers.broker_url, limit_prefix=(100_000, _DAY), limit_site=(1_000_000, _DAY))
     yield made
     made.close()
 
