@@ -1,4 +1,4 @@
-"""The command line: score, explain, evaluate, train, calibrate, card.
+"""The command line: score, explain, evaluate, train, calibrate, card, second.
 
 Training and judging need scikit-learn, which a server that only scores does not have: those modules are
 loaded by name when their command runs.
@@ -59,8 +59,11 @@ measures:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if given[:1] == ["second"]:
+            return int(import_module("classifier.second.command").run(given[1:], _say))
+        options = _parser().parse_args(given)
         return int(options.run(options))
     except (DataError, ModelError) as error:
         print(error, file=sys.stderr)
@@ -113,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument(
         "--label", action="append", choices=LABELS, default=[], help="with unseen: this label; may be repeated"
+    )
+    evaluate.add_argument(
+        "--second", type=Path, metavar="FILE", help="judge both tiers together; FILE: the second (needs onnxruntime)"
     )
     evaluate.add_argument("--json", action="store_true", help="print the tables as JSON, one a line")
     evaluate.set_defaults(run=_evaluate)
@@ -167,6 +173,8 @@ def _parser() -> argparse.ArgumentParser:
         help="what `evaluate --measure unseen --json` said of this training; may be repeated (default: measure it)",
     )
     card.set_defaults(run=_card)
+
+    commands.add_parser("second", help="the second tier: fetch, info, train, build, unseen", add_help=False)
 
     for command in (score, explain, evaluate, calibrate, card):
         command.add_argument("--model", type=Path, metavar="FILE", help="default: the model of the package")
@@ -274,6 +282,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.csv is None and options.data is None:
         raise DataError("Say what to judge on: --csv FILE or --data DIR.")
     model = load(options.model)
+    if options.second is not None:
+        second = import_module("classifier.second.model").load(options.second)
+        model = import_module("classifier.second.both").Both(model, second)
     if options.csv is not None:
         judge = import_module("classifier.evaluate")
         rows = import_module("classifier.data").read_file(options.csv)

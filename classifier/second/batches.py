@@ -6,10 +6,10 @@ from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from classifier.normalise import normalise_all
-from classifier.second.wording import LONGEST, shortened, wording
+from classifier.second.pieces import Pieces
+from classifier.second.wording import wording
 
 STEP = 8
 _POOL = 4096
@@ -24,10 +24,9 @@ class Batch:
     mask: NDArray[np.int64]
 
 
-def tokenised(tokenizer: Tokenizer, texts: Sequence[str], longest: int = LONGEST) -> list[list[int]]:
+def tokenised(pieces: Pieces, texts: Sequence[str], longest: int) -> list[list[int]]:
     """The token ids of each text, at most `longest`."""
-    words = [wording(read) for read in normalise_all(texts)]
-    return [shortened(one.ids, longest) for one in tokenizer.encode_batch(words)]
+    return [pieces.encode(wording(read), longest) for read in normalise_all(texts)]
 
 
 def padded(ids: Sequence[Sequence[int]], rows: Sequence[int]) -> Batch:

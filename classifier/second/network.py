@@ -1,11 +1,11 @@
 """The transformer in torch, for training: BERT's encoder (Devlin et al. 2019), the mean of its last layer, one head per
 label.
 
-Its weights are those of MiniLM-L6 (Wang et al. 2020), a directory with `model.safetensors` and `tokenizer.json`.
+Its weights are those of MiniLM-L6 (Wang et al. 2020): a directory with `config.json`, `model.safetensors` and
+`vocab.txt`.
 """
 
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -14,24 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from classifier.scores import LABELS
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The sizes of an encoder: word pieces, positions, width, layers, heads of attention, inner width."""
-
-    pieces: int = 30522
-    positions: int = 128
-    width: int = 384
-    layers: int = 6
-    heads: int = 12
-    inner: int = 1536
-
-    def as_record(self) -> dict[str, int]:
-        return asdict(self)
-
-
-NORM_EPSILON = 1e-12
+from classifier.second.shape import NORM_EPSILON, Shape
 
 
 class Layer(nn.Module):

@@ -5,6 +5,7 @@ on from there. What is kept in the end is a running mean of the weights, which g
 (Izmailov et al. 2018).
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -15,14 +16,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
-from classifier.data import Row
+from classifier.data import Row, read
 from classifier.second.batches import Batch, in_order, shuffled, tokenised
 from classifier.second.mix import Mix
 from classifier.second.network import Network, pretrained
+from classifier.second.pieces import Pieces
+from classifier.second.shape import Shape
 
 SEED = 20261125
 _ROWS = 60
@@ -65,7 +67,7 @@ class Tuning:
         self.settings, self.kept = settings, kept
         self.network = pretrained(base, settings.dropout)
         self.mean = {name: value.clone() for name, value in self.network.state_dict().items()}
-        self.tokenizer = plain_tokenizer(base)
+        self.pieces = vocabulary(base)
         self.mix = Mix(rows, settings.seed)
         self.optimizer = torch.optim.AdamW(_groups(self.network, settings), weight_decay=settings.weight_decay)
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
@@ -84,19 +86,21 @@ class Tuning:
             if self.step % 50 == 0:
                 speed = (self.tokens - before) / (time.monotonic() - started)
                 left = (self.settings.tokens - self.tokens) / max(speed, 1) / 60
-                say(f"step {self.step}, {self.tokens:,} tokens, loss {loss / 50:.4f}, {speed:.0f}/s, {left:.0f} min left")
+                done = f"step {self.step}, {self.tokens:,} tokens, loss {loss / 50:.4f}"
+                say(f"{done}, {speed:.0f} a second, {left:.0f} minutes left")
                 loss = 0.0
         self._save()
         return self.averaged()
 
     def averaged(self) -> Network:
         self.network.load_state_dict(self.mean)
-        return self.network.eval()
+        self.network.eval()
+        return self.network
 
     def _steps(self) -> Iterator[tuple[Batch, Tensor, Tensor]]:
         while self.tokens < self.settings.tokens:
             rows, target, weight = self.mix.drawn(self.number)
-            ids = tokenised(self.tokenizer, [row.text for row in rows], self.settings.longest)
+            ids = tokenised(self.pieces, [row.text for row in rows], self.settings.longest)
             random = Random(f"{self.settings.seed}-{self.number}-order")
             for at, batch in enumerate(shuffled(ids, self.settings.batch, random)):
                 if at < self.begun:
@@ -161,19 +165,41 @@ class Tuning:
         self.tokens, self.step, self.number, self.begun = state["at"]
 
 
-def plain_tokenizer(base: Path) -> Tokenizer:
-    """The tokenizer of `base`, which neither cuts nor fills up."""
-    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+def tune(
+    base: Path, data: Path, work: Path, settings: Settings, without: Sequence[str], say: Callable[[str], None]
+) -> Network:
+    """Fine-tune on the train rows of `data` but for those of some families, and keep the network in `work`.
+
+    Raises DataError.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    rows = [row for row in read(data).split("train") if row.family not in without]
+    say(f"{len(rows):,} rows, {settings.tokens:,} tokens" + (f", without {', '.join(without)}" if without else ""))
+    network = Tuning(base, rows, settings, work / "kept.pt").run(say)
+    torch.save(network.state_dict(), work / "network.pt")
+    record = {"settings": settings.as_record(), "shape": network.shape.as_record(), "without": sorted(without)}
+    (work / "network.json").write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")
+    return network
+
+
+def tuned(work: Path) -> tuple[Network, dict[str, Any]]:
+    """The network that `tune` kept in `work`, and its record (settings, shape, families left out). Raises OSError."""
+    record = json.loads((work / "network.json").read_text("utf-8"))
+    network = Network(Shape(**record["shape"]))
+    network.load_state_dict(torch.load(work / "network.pt", weights_only=True))
+    return network.eval(), record
+
+
+def vocabulary(base: Path) -> Pieces:
+    """The word pieces of `base`."""
+    return Pieces((base / "vocab.txt").read_text("utf-8").removesuffix("\n").split("\n"))
 
 
 @torch.no_grad()
-def raw_odds(network: Network, tokenizer: Tokenizer, texts: Sequence[str], longest: int) -> NDArray[np.float64]:
+def raw_odds(network: Network, pieces: Pieces, texts: Sequence[str], longest: int) -> NDArray[np.float64]:
     """Raw log-odds of texts, n x labels."""
     network.eval()
-    ids = tokenised(tokenizer, texts, longest)
+    ids = tokenised(pieces, texts, longest)
     found = np.zeros((len(texts), network.head.out_features))
     for batch in in_order(ids, 4096):
         found[batch.rows] = network(torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)).numpy()

@@ -103,6 +103,9 @@ _RULES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "unreadable_policy": lambda _: "The site's policy cannot be read: a list is missing that it names.",
     "language": _language,
     "no_score": lambda _: "It could not be scored.",
+    "no_second_look": lambda _: (
+        "Its scores are in doubt, and the second tier, which should have read it, did not answer."
+    ),
     "tried_too_often": lambda _: "Scoring it failed several times.",
     "closed_thread": lambda _: "The discussion was closed before it could be judged.",
     "held": lambda _: "It was waiting for a moderator when its author changed it.",
