@@ -8,7 +8,6 @@ All texts of a batch have the same length, so nothing is padded and no text's sc
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,25 +17,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from classifier.scores import LABELS
 from classifier.second.shape import NORM_EPSILON, Shape
+from classifier.second.steps import Array, Scale, quantised
 
 INPUT, OUTPUT = "ids", "odds"
-LARGEST = 63
-"""Of a quantised weight, either way."""
-
 _OURS = "com.microsoft"
 """Where onnxruntime keeps products of integers with scales, and attention as one step."""
 
 _OPSET = 20
-
-Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """What flows into a product, in 256 steps: value = `step` * (number - `zero`)."""
-
-    step: float
-    zero: int
 
 
 class Graph:
@@ -90,12 +77,6 @@ def products(shape: Shape) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def quantised(weight: Array, largest: int = LARGEST) -> tuple[NDArray[np.int8], Array]:
-    """A matrix (outputs x inputs) in whole numbers up to `largest`, and the step of each output."""
-    step = np.maximum(np.abs(weight).max(axis=1), 1e-8) / largest
-    return np.clip(np.rint(weight / step[:, None]), -largest, largest).astype(np.int8), step.astype(np.float32)
-
-
 def _embedded(graph: Graph, weights: Mapping[str, Array]) -> str:
     words, steps = quantised(weights["words.weight"], 127)
     graph.node("Gather", [graph.constant("words", words), INPUT], "word_numbers")
@@ -119,9 +100,8 @@ def _layer(
     def added(name: str, before: str, change: str) -> str:
         norm = [graph.constant(f"{layer}.{name}.{kind}", weights[f"layers.{layer}.{name}.{kind}"])
                 for kind in ("weight", "bias")]  # fmt: skip
-        return graph.node(
-            "SkipLayerNormalization", [change, before, *norm], f"{layer}.{name}", _OURS, epsilon=NORM_EPSILON
-        )
+        both = graph.node("Add", [change, before], f"{layer}.{name}.both")
+        return graph.node("LayerNormalization", [both, *norm], f"{layer}.{name}", axis=-1, epsilon=NORM_EPSILON)
 
     read = product("read", states)
     parts = [f"{layer}.{part}" for part in ("query", "key", "value")]

@@ -1,7 +1,4 @@
-"""How wide each step of what flows must be: seen on texts, once, before serving (static quantisation).
-
-The range of each tensor is cut where the error of rounding and of cutting together is least.
-"""
+"""How wide each step of what flows must be: seen on texts, once, before serving (static quantisation)."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from classifier.second.batches import in_order
-from classifier.second.graph import Scale, products
+from classifier.second.graph import products
 from classifier.second.network import Network
+from classifier.second.steps import Scale, scale
 
 _DRAWN = 20_000
-_CUTS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2)
 _SEED = 3
 
 
@@ -44,20 +41,3 @@ def observed(network: Network, ids: Sequence[Sequence[int]]) -> dict[str, Scale]
     for hook in hooks:
         hook.remove()
     return {name: scale(np.concatenate(values)) for name, values in seen.items()}
-
-
-def scale(values: NDArray[np.float32]) -> Scale:
-    """The scale under which `values` lose least (mean of squares)."""
-    low, high = float(min(values.min(), 0)), float(max(values.max(), 1e-6))
-    tries = [_between(low * under, high * over) for over in _CUTS for under in (_CUTS if low < -0.2 * high else (1.0,))]
-    return min(tries, key=lambda one: _loss(values, one))
-
-
-def _between(low: float, high: float) -> Scale:
-    step = (high - low) / 255
-    return Scale(step, int(np.clip(round(-low / step), 0, 255)))
-
-
-def _loss(values: NDArray[np.float32], one: Scale) -> float:
-    numbers = np.clip(np.rint(values / one.step) + one.zero, 0, 255)
-    return float(np.mean((values - (numbers - one.zero) * one.step) ** 2))
