@@ -563,8 +563,8 @@ class ReviewView(QueueItem):
     saw = fields.Dict(
         allow_none=True,
         metadata={
-            "description": "What the rule saw. `tiers`, where the second tier was asked: the scores of the first alone, "
-            "what they would have led to, and the second's version (null: it gave no answer); `scores` are of both"
+            "description": "What the rule saw. `tiers`, where the second tier was asked: the scores of the first, what "
+            "they would have led to, and the second's version (null: it gave no answer); `scores` are of both"
         },
     )
     spoke = fields.List(fields.Nested(Explanation))
