@@ -20,6 +20,7 @@ from classifier.data import DataError
 from classifier.groups import GROUPS
 from classifier.model import DEFAULT, Model, load
 from classifier.scores import LABELS
+from classifier.second import finding
 
 BATCH = 256
 
@@ -117,9 +118,6 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--label", action="append", choices=LABELS, default=[], help="with unseen: this label; may be repeated"
     )
-    evaluate.add_argument(
-        "--second", type=Path, metavar="FILE", help="judge both tiers together; FILE: the second (needs onnxruntime)"
-    )
     evaluate.add_argument("--json", action="store_true", help="print the tables as JSON, one a line")
     evaluate.set_defaults(run=_evaluate)
 
@@ -178,6 +176,13 @@ def _parser() -> argparse.ArgumentParser:
 
     for command in (score, explain, evaluate, calibrate, card):
         command.add_argument("--model", type=Path, metavar="FILE", help="default: the model of the package")
+    for command in (score, evaluate):
+        command.add_argument(
+            "--second",
+            type=Path,
+            metavar="FILE",
+            help="let this second tier read every text too (needs onnxruntime); default: the first decides alone",
+        )
     for command in (evaluate, train, card):
         command.add_argument(
             "--data",
@@ -212,10 +217,20 @@ def _count(text: str) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    model = load(options.model)
+    model = _loaded(options)
     source = TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline="\n")
     target = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="\n")
     return score_lines(model, source, target, sys.stderr)
+
+
+def _loaded(options: argparse.Namespace) -> Model:
+    """The model, with the second tier where one was asked for. Raises ModelError."""
+    model = load(options.model)
+    if options.second is None:
+        return model
+    second = finding.find(options.second)
+    both: Model = import_module("classifier.second.both").Both(model, second)
+    return both
 
 
 def score_lines(model: Model, source: TextIO, target: TextIO, errors: TextIO) -> int:
@@ -281,10 +296,7 @@ def _explain(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     if options.csv is None and options.data is None:
         raise DataError("Say what to judge on: --csv FILE or --data DIR.")
-    model = load(options.model)
-    if options.second is not None:
-        second = import_module("classifier.second.model").load(options.second)
-        model = import_module("classifier.second.both").Both(model, second)
+    model = _loaded(options)
     if options.csv is not None:
         judge = import_module("classifier.evaluate")
         rows = import_module("classifier.data").read_file(options.csv)

@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from hashlib import sha256
@@ -16,11 +18,14 @@ import numpy as np
 import pytest
 
 from classifier import LABELS, ModelError, Scores
+from classifier import load as load_first
 from classifier.__main__ import main
 from classifier.artifact import checksum_path
 from classifier.normalise import normalise, normalise_all
+from classifier.scores import UNIT
 from classifier.second import artifact, finding
 from classifier.second.artifact import Blend, Header
+from classifier.second.both import Both
 from classifier.second.model import SecondTier, load
 from classifier.second.pieces import Pieces
 from classifier.second.wording import wording
@@ -295,3 +300,41 @@ def test_a_blend_is_kept_exactly(tmp_path: Path) -> None:
     header = Header("r", ("en",), 16, blend, {})
     artifact.write(tmp_path / "x.tier2", header, read.words, read.graph)
     assert artifact.read(tmp_path / "x.tier2").header == header
+
+
+def test_the_command_line_scores_by_both() -> None:
+    """With `--second` every text is read by both; the file must be there."""
+
+    def scored(*more: str) -> subprocess.CompletedProcess[str]:
+        lines = "".join(json.dumps({"id": n, "text": text}) + "\n" for n, text in enumerate(["buy cheap pills", "Hi."]))
+        command = [sys.executable, "-m", "classifier", "score", *more]
+        return subprocess.run(command, input=lines, capture_output=True, text=True, timeout=60)
+
+    alone, both = (
+        [json.loads(line) for line in scored(*more).stdout.splitlines()] for more in ([], ["--second", str(TINY)])
+    )
+    assert [set(one) for one in alone] == [set(one) for one in both]
+    assert both[0]["spam"] > alone[0]["spam"]
+    refused = scored("--second", "/nowhere/second.tier2")
+    assert (refused.returncode, refused.stdout, "cannot be read" in refused.stderr) == (2, "", True)
+
+
+def test_both_tiers_are_judged_as_one_model(tiny: SecondTier) -> None:
+    """What the measures ask of a model is what is served."""
+    both = Both(load_first(), tiny)
+    texts = [
+        IDIOT,
+        "thanks for this",
+        "buy cheap pills here",
+        "Das ist ein schöner Artikel über den Winter in den Bergen",
+    ]
+    odds = both.log_odds(normalise_all(texts)) * UNIT
+    scored = both.score(texts)
+    assert scored[-1].language == "de"
+    assert scored[-1] == load_first().score(texts)[-1]
+    for row, one in zip(odds[:3], scored[:3], strict=True):
+        assert [getattr(one, label) for label in LABELS] == pytest.approx(1 / (1 + np.exp(-row)), abs=1e-4)
+    assert both.log_odds_in("en", normalise_all(texts)).tolist() == both.log_odds(normalise_all(texts)).tolist()
+    assert both.supports("de")
+    assert "toxicity" in both.measured("de")
+    assert both.version.endswith(tiny.version)
