@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.context import Context
+from classifier.explain import Explanation
 from classifier.model import Model
 from classifier.normalise import Normalised, normalise_all
 from classifier.scores import UNIT, Scores
@@ -20,6 +21,11 @@ class Both(Model):
         self._first, self._second = first, second
         self.version = f"{first.version}+{second.version}"
         self.sha256 = second.sha256
+        self.languages = first.languages
+
+    def explain(self, text: str, label: str, top: int = 8, context: Context | None = None) -> Explanation:
+        """Which words spoke in the first tier; the second has none to name."""
+        return self._first.explain(text, label, top, context)
 
     def supports(self, language: str) -> bool:
         return self._first.supports(language)
