@@ -9,10 +9,11 @@ RUN rm -rf $(python -c 'import ensurepip, pip; print(*pip.__path__, *ensurepip._
  && echo 'comity:x:10001:' >>/etc/group
 
 FROM python:3.13-slim AS packages
-COPY requirements-serve.txt /
+ARG TIER2=
+COPY requirements-serve.txt requirements-tier2.txt /
 RUN python -m venv --without-pip /opt/comity \
  && python -m pip --python /opt/comity/bin/python install --no-cache-dir --disable-pip-version-check --no-compile \
-    --require-hashes --no-deps --only-binary :all: -r /requirements-serve.txt \
+    --require-hashes --no-deps --only-binary :all: -r /requirements-serve.txt ${TIER2:+-r /requirements-tier2.txt} \
  && find /opt/comity -type d -name tests -prune -exec rm -r {} + \
  && /opt/comity/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/comity
 

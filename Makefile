@@ -67,6 +67,7 @@ lock: ## Pin the newest versions of all packages, with hashes
 	@$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements.txt requirements.in
 	@$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements-dev.txt requirements-dev.in
 	@$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header -o requirements-serve.txt requirements-serve.in
+	@$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header -o requirements-tier2.txt requirements-tier2.in
 	@rm -rf $(VENV)-lock
 
 clean: ## Forget the virtual environment and caches (data stay)

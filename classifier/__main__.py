@@ -1,4 +1,4 @@
-"""The command line: score, explain, evaluate, train, calibrate, card.
+"""The command line: score, explain, evaluate, train, calibrate, card, second.
 
 Training and judging need scikit-learn, which a server that only scores does not have: those modules are
 loaded by name when their command runs.
@@ -20,6 +20,7 @@ from classifier.data import DataError
 from classifier.groups import GROUPS
 from classifier.model import DEFAULT, Model, load
 from classifier.scores import LABELS
+from classifier.second import finding
 
 BATCH = 256
 
@@ -59,8 +60,11 @@ measures:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if given[:1] == ["second"]:
+            return int(import_module("classifier.second.command").run(given[1:], _say))
+        options = _parser().parse_args(given)
         return int(options.run(options))
     except (DataError, ModelError) as error:
         print(error, file=sys.stderr)
@@ -168,8 +172,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     card.set_defaults(run=_card)
 
+    commands.add_parser("second", help="the second tier: fetch, info, train, build, unseen", add_help=False)
+
     for command in (score, explain, evaluate, calibrate, card):
         command.add_argument("--model", type=Path, metavar="FILE", help="default: the model of the package")
+    for command in (score, evaluate):
+        command.add_argument(
+            "--second",
+            type=Path,
+            metavar="FILE",
+            help="let this second tier read every text too (needs onnxruntime); default: the first decides alone",
+        )
     for command in (evaluate, train, card):
         command.add_argument(
             "--data",
@@ -204,10 +217,20 @@ def _count(text: str) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    model = load(options.model)
+    model = _loaded(options)
     source = TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline="\n")
     target = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="\n")
     return score_lines(model, source, target, sys.stderr)
+
+
+def _loaded(options: argparse.Namespace) -> Model:
+    """The model, with the second tier where one was asked for. Raises ModelError."""
+    model = load(options.model)
+    if options.second is None:
+        return model
+    second = finding.find(options.second)
+    both: Model = import_module("classifier.second.both").Both(model, second)
+    return both
 
 
 def score_lines(model: Model, source: TextIO, target: TextIO, errors: TextIO) -> int:
@@ -273,7 +296,7 @@ def _explain(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     if options.csv is None and options.data is None:
         raise DataError("Say what to judge on: --csv FILE or --data DIR.")
-    model = load(options.model)
+    model = _loaded(options)
     if options.csv is not None:
         judge = import_module("classifier.evaluate")
         rows = import_module("classifier.data").read_file(options.csv)

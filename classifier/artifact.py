@@ -104,6 +104,11 @@ def write(path: Path, header: Header, table: NDArray[np.int8]) -> str:
     text = json.dumps(fields, ensure_ascii=True, sort_keys=True, allow_nan=False).encode("ascii")
     body = zlib.compress(np.ascontiguousarray(table.T).tobytes(), 9)
     content = _PREFIX.pack(_MAGIC, FORMAT, len(text)) + text + body
+    return write_checked(path, content)
+
+
+def write_checked(path: Path, content: bytes) -> str:
+    """Write a file and, beside it, its SHA-256, which is returned."""
     digest = sha256(content).hexdigest()
     path.write_bytes(content)
     checksum_path(path).write_text(f"{digest}  {path.name}\n", encoding="ascii")
@@ -112,21 +117,29 @@ def write(path: Path, header: Header, table: NDArray[np.int8]) -> str:
 
 def read(path: Path) -> Artifact:
     """Read and check a model file; its weights stay packed until they are asked for. Raises ModelError."""
+    return _parse(path, *read_checked(path, MAX_FILE))
+
+
+def read_checked(path: Path, largest: int) -> tuple[bytes, str]:
+    """The bytes of a model file of at most `largest`, and their SHA-256, which is the one recorded beside it.
+
+    Raises ModelError.
+    """
     recorded = _recorded_digest(path)
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_FILE + 1)
+            content = file.read(largest + 1)
     except OSError as error:
         raise ModelError(f"The model file {path} cannot be read: {error.strerror}.") from error
-    if len(content) > MAX_FILE:
-        raise ModelError(f"The model file {path} is larger than {MAX_FILE >> 20} MB and was not read.")
+    if len(content) > largest:
+        raise ModelError(f"The model file {path} is larger than {largest >> 20} MB and was not read.")
     digest = sha256(content).hexdigest()
     if digest != recorded:
         raise ModelError(
             f"The model file {path} is not the one recorded in {checksum_path(path).name}: "
             "it was cut short, altered or swapped."
         )
-    return _parse(path, content, digest)
+    return content, digest
 
 
 def _recorded_digest(path: Path) -> str:

@@ -122,6 +122,18 @@ def _quota(value: str) -> tuple[int, int]:
     return int(count), int(seconds)
 
 
+def _band(value: str) -> tuple[float, float] | None:
+    if value == "off":
+        return None
+    found = _BAND.fullmatch(value)
+    if found is None or not 0 <= float(found[1]) <= float(found[2]) <= 1:
+        raise ValueError("must be LOW-HIGH with both from 0 to 1, for example 0.1-0.95, or off")
+    return float(found[1]), float(found[2])
+
+
+_BAND = re.compile(r"([01](?:\.[0-9]{1,6})?)-([01](?:\.[0-9]{1,6})?)", re.ASCII)
+
+
 def _secret(value: str) -> bytes:
     """At least 32 random bytes, in base64url or hexadecimal; refuses the short, words and the monotonous."""
     hexadecimal = len(value) % 2 == 0 and _HEX.fullmatch(value) is not None
@@ -228,6 +240,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("COMITY_BATCH", _whole(1, 2000), "200", "Comments that a worker claims at once"),
     Setting("COMITY_MODEL", _text, "", "Path of another model than the shipped one"),
     Setting(
+        "COMITY_TIER2_MODEL",
+        _text,
+        "",
+        "Path of the second tier's file; empty: where `second fetch` puts it, if it is there",
+    ),
+    Setting(
+        "COMITY_TIER2_BAND",
+        _band,
+        "0.1-0.95",
+        "Scores of which the first tier is unsure, LOW-HIGH, so that the second reads the comment too; `off` for never",
+    ),
+    Setting(
         "COMITY_BEAT", _text, "", "File that worker and relay touch while they work, for `python -m workers.health`"
     ),
     Setting("COMITY_LIMIT_SITE", _quota, "6000/60", "Comments a site may submit, COUNT/SECONDS"),
@@ -276,6 +300,8 @@ class Settings:
     worker_concurrency: int
     batch: int
     model: str
+    tier2_model: str
+    tier2_band: tuple[float, float] | None
     beat: str
     limit_site: tuple[int, int]
     limit_author: tuple[int, int]
@@ -324,6 +350,11 @@ class Settings:
     def model_path(self) -> Path | None:
         """Where the model lies; None for the shipped one."""
         return Path(self.model) if self.model else None
+
+    @property
+    def tier2_path(self) -> Path | None:
+        """Where the second tier lies; None for where it is looked for."""
+        return Path(self.tier2_model) if self.tier2_model else None
 
     @property
     def beat_path(self) -> Path | None:

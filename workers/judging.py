@@ -8,12 +8,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from classifier import LABELS, Context, Model
+from classifier import LABELS, Context, Model, Scores
 from classifier.normalise import Normalised, normalise_all
 from service import evidence, failpoints, log
 from service.domain.facts import Facts
@@ -25,24 +25,27 @@ from service.rulebook import Rulebook
 from service.store import claims, comments, sketches
 from service.store.claims import Claimed, Surroundings
 from service.store.database import Busy, Connection, Database, Unavailable
+from workers.second_look import SecondLook
 
 _log = log.get(__name__)
 Claim = Callable[[Connection, UUID], Sequence[Claimed]]
-_Scored = tuple[Mapping[str, float | None] | None, str]  # the model's answer on one comment: scores by label, language
-_UNSCORED: _Scored = (None, "unknown")
 _BY_LABEL = attrgetter(*LABELS)
 _RENEW_EVERY = 2.0  # seconds; a claim lasts 6
 
 
 @dataclass(slots=True)
 class Judge:
-    """What a process needs to judge: the database, the model (None: none could be loaded), and how much at once."""
+    """What a process needs to judge: the database, the model (None: none could be loaded), and how much at once.
+
+    second: the second look, where there is a second tier.
+    """
 
     database: Database
     model: Model | None
     batch: int
     kind: str = "worker"
     seconds: float = 1.0  # for which a pass goes on claiming
+    second: SecondLook | None = None
     process: str = field(init=False)
     _rulebook: Rulebook = field(default_factory=Rulebook, init=False)
 
@@ -120,16 +123,18 @@ class Judge:
         with self.database.connection() as connection:
             around = _gather(connection, claimed, policy)
             alike = sketches.likeness(connection, likely)
-        rulings = []
+        judged = []
         for comment in claimed:
-            own, form = policy[comment.site_id], read.get(comment.id)
-            scores, language = scored.get(comment.id, _UNSCORED)
+            own, form, scores = policy[comment.site_id], read.get(comment.id), scored.get(comment.id)
             facts = evidence.facts(
-                comment, own, scores, language, around[comment.id], alike.get(comment.id, 0.0),
-                "" if form is None else form.text,
+                comment, own, _by_label(scores), "unknown" if scores is None else scores.language,
+                around[comment.id], alike.get(comment.id, 0.0), "" if form is None else form.text,
                 held=comment.state is State.FLAGGED, exhausted=comment.attempts > claims.MAX_ATTEMPTS,
             )  # fmt: skip
-            rulings.append(_ruling(comment, judge(facts, own), facts, own, self.model))
+            judged.append(_Judged(comment, own, facts, judge(facts, own)))
+        if self.second is not None:
+            judged = _looked_again(self.second, judged, scored, read)
+        rulings = [_ruling(one, self.model) for one in judged]
         failpoints.hit("judged")
         with self.database.transaction() as connection:
             decided = comments.decide(connection, rulings)
@@ -138,17 +143,54 @@ class Judge:
         failpoints.hit("decided")
         _log.info("decided", claimed=len(claimed), decided=len(decided), states=_tally(decided))
 
-    def _score(self, fit: Sequence[Claimed], read: Mapping[UUID, Normalised]) -> Mapping[UUID, _Scored]:
+    def _score(self, fit: Sequence[Claimed], read: Mapping[UUID, Normalised]) -> Mapping[UUID, Scores]:
         """Scores by comment; none without a model."""
         if self.model is None or not fit:
             return {}
         failpoints.hit("scoring", *(comment.body for comment in fit))
         beside = [Context(name=comment.name, website=comment.website or "") for comment in fit]
         found = self.model.score([comment.body for comment in fit], [read[comment.id] for comment in fit], beside)
-        return {
-            comment.id: (dict(zip(LABELS, _BY_LABEL(scores), strict=True)), scores.language)
-            for comment, scores in zip(fit, found, strict=True)
-        }
+        return {comment.id: scores for comment, scores in zip(fit, found, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A comment with its site's policy, the facts and the verdict on them. tiers: what a second look added."""
+
+    comment: Claimed
+    policy: Policy
+    facts: Facts
+    verdict: Verdict
+    tiers: Mapping[str, Any] | None = None
+
+
+def _looked_again(
+    second: SecondLook, judged: Sequence[_Judged], scored: Mapping[UUID, Scores], read: Mapping[UUID, Normalised]
+) -> list[_Judged]:
+    """All of them, judged anew where the second tier was asked."""
+    asked = [
+        one
+        for one in judged
+        if one.facts.scored and not one.facts.exhausted and second.wants(scored[one.comment.id], one.verdict)
+    ]
+    answers = second.look([scored[one.comment.id] for one in asked], [read[one.comment.id] for one in asked])
+    anew = {one.comment.id: _anew(second, one, answer) for one, answer in zip(asked, answers, strict=True)}
+    return [anew.get(one.comment.id, one) for one in judged]
+
+
+def _anew(second: SecondLook, one: _Judged, answer: Scores | None) -> _Judged:
+    """The verdict with the second tier's answer, or without one: then what was to be published waits for a human."""
+    facts = replace(one.facts, unsure=True) if answer is None else replace(one.facts, scores=_by_label(answer))
+    tiers = {
+        "second": None if answer is None or second.tier is None else second.tier.version,
+        "first": one.facts.scores,
+        "first_action": str(one.verdict.action),
+    }
+    return replace(one, facts=facts, verdict=judge(facts, one.policy), tiers=tiers)
+
+
+def _by_label(scores: Scores | None) -> Mapping[str, float | None] | None:
+    return None if scores is None else dict(zip(LABELS, _BY_LABEL(scores), strict=True))
 
 
 def _listed(comment: Claimed | None) -> Sequence[Claimed]:
@@ -166,7 +208,8 @@ def _read(claimed: Sequence[Claimed]) -> dict[UUID, Normalised]:
     return dict(zip((one.id for one in fit), normalise_all([one.body for one in fit]), strict=True))
 
 
-def _ruling(comment: Claimed, verdict: Verdict, facts: Facts, policy: Policy, model: Model | None) -> comments.Ruling:
+def _ruling(judged: _Judged, model: Model | None) -> comments.Ruling:
+    comment, facts, verdict = judged.comment, judged.facts, judged.verdict
     scored = facts.scored  # what is no probability is kept nowhere
     return comments.Ruling(
         comment_id=comment.id,
@@ -177,12 +220,19 @@ def _ruling(comment: Claimed, verdict: Verdict, facts: Facts, policy: Policy, mo
         content_version=comment.content_version,
         rule=verdict.rule,
         reason=verdict.reason,
-        saw=verdict.as_record(),
+        saw=verdict.as_record() if judged.tiers is None else {**verdict.as_record(), "tiers": judged.tiers},
         scores=facts.scores if scored else None,
         detected=facts.language if facts.scores is not None else None,
-        model=model.version if model is not None and scored else None,
-        policy_version=policy.version,
+        model=_version(model, judged.tiers) if scored else None,
+        policy_version=judged.policy.version,
     )
+
+
+def _version(model: Model | None, tiers: Mapping[str, Any] | None) -> str | None:
+    """Which model the scores are of: the first tier's version, and that of the second where it answered."""
+    if model is None:
+        return None
+    return f"{model.version}+{tiers['second']}" if tiers and tiers["second"] else model.version
 
 
 def _tally(decided: Sequence[comments.Decided]) -> dict[str, int]:

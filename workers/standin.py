@@ -10,7 +10,7 @@ from service import log
 from service.parent import end_with_parent
 from service.settings import Settings
 from service.store.database import Busy, Database, Unavailable
-from workers import scorer
+from workers import scorer, second_look
 from workers.entry import begin, stop_event
 from workers.judging import Judge
 
@@ -22,7 +22,8 @@ _log = log.get("workers.standin")
 def run(settings: Settings, stop: threading.Event) -> None:
     """The process itself: judge whatever is due until `stop` is set."""
     database = Database(settings.database_url, "relay", 2)
-    judge = Judge(database, scorer.load_or_none(settings.model_path), settings.batch, kind="relay")
+    second = second_look.find(settings.tier2_path, settings.tier2_band)
+    judge = Judge(database, scorer.load_or_none(settings.model_path), settings.batch, kind="relay", second=second)
     _log.info("stand_in_ready")
     while not stop.is_set():
         try:

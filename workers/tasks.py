@@ -10,7 +10,7 @@ from classifier import Model
 from service import failpoints, log
 from service.ring import TASK, Bell
 from service.store.database import Database
-from workers import beat, watchdog
+from workers import beat, second_look, watchdog
 from workers.judging import Judge
 
 _log = log.get(__name__)
@@ -43,9 +43,11 @@ def _watch(sender: Any, **_: object) -> None:
 @worker_process_init.connect
 def _start_child(**_: object) -> None:
     settings = current_app.comity_settings
-    _Worker.judge = Judge(Database(settings.database_url, "worker", 3), _Worker.model, settings.batch)
+    second = second_look.find(settings.tier2_path, settings.tier2_band)  # after the fork: its library may have threads
+    _Worker.judge = Judge(Database(settings.database_url, "worker", 3), _Worker.model, settings.batch, second=second)
     _Worker.bell = Bell(settings.broker_url)
-    _log.info("child_ready", model=_Worker.model and _Worker.model.version)
+    tier = second.tier if second else None
+    _log.info("child_ready", model=_Worker.model and _Worker.model.version, second=tier and tier.version)
 
 
 @worker_process_shutdown.connect

@@ -24,7 +24,7 @@ ROOMS = {
     "doctor": "Check every setting and server, and say what to change.",
     "backup": "Write the database to a file.",
     "restore": "Read the database back from a file, or verify that one can.",
-    "classifier": "The model: info, score, explain, evaluate, train.",
+    "classifier": "The model: info, score, explain, evaluate, train, second.",
 }
 
 

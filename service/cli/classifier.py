@@ -26,6 +26,7 @@ PASSED_ON = {
     "evaluate": "Judge the model on labelled comments; needs scikit-learn.",
     "train": "Train models from labelled comments; needs scikit-learn.",
     "calibrate": "Fit the probabilities to a site's own comments; needs scikit-learn.",
+    "second": "Fetch or train a second tier, or say which is here.",
     "card": "Measure the models and write their cards; needs scikit-learn.",
 }
 

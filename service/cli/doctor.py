@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from classifier import ModelError, load
+from classifier.second import finding
 from service import checks, probes
 from service.checks import Disk, Finding, Level
 from service.cli import reach, show
@@ -69,6 +70,7 @@ def _findings() -> Iterator[Finding]:
     yield from _database(place, given)
     yield from checks.broker(probes.broker(given.get("COMITY_BROKER_URL", "")))
     yield _model(place.settings)
+    yield _second_tier(place.settings)
     yield _web(place.settings, environ)
     if not place.own_server:
         yield checks.disk(_disk(place.data))
@@ -139,6 +141,24 @@ def _model(settings: Settings) -> Finding:
     except ModelError as error:
         return Finding("model", Level.FAIL, str(error), "Put the file and its .sha256 back, or unset COMITY_MODEL.")
     return Finding("model", Level.OK, f"{found.version}, SHA-256 {found.sha256[:12]}… as recorded")
+
+
+def _second_tier(settings: Settings) -> Finding:
+    if settings.tier2_band is None:
+        return Finding("second tier", Level.OK, "turned off")
+    try:
+        tier = finding.find(settings.tier2_path)
+    except ModelError as error:
+        remedy = "Fetch it anew (`python -m classifier second fetch`), or unset COMITY_TIER2_MODEL and remove the file."
+        return Finding("second tier", Level.FAIL, str(error), remedy)
+    if tier is None:
+        return Finding("second tier", Level.OK, "none here: the first decides alone")
+    low, high = settings.tier2_band
+    return Finding(
+        "second tier",
+        Level.OK,
+        f"{tier.version}, SHA-256 {tier.sha256[:12]}… as recorded; asked from {low:g} to {high:g}",
+    )
 
 
 def _web(settings: Settings, environ: dict[str, str]) -> Finding:

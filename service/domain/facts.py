@@ -36,7 +36,7 @@ class Facts:
     domain_class: of the address: "free", "disposable", "own"; None where it is not known.
     first: the author has nothing published on this site. lot: a number in 0..1 that is the comment's own.
     held: the comment already waits for a moderator (its author edited it).
-    exhausted: it was tried too often.
+    exhausted: it was tried too often. unsure: a second look at it was due, and came to nothing.
     texts: by scope; empty where no rule reads them.
     """
 
@@ -55,6 +55,7 @@ class Facts:
     lot: float = 1.0
     held: bool = False
     exhausted: bool = False
+    unsure: bool = False
     texts: Mapping[str, Text] = field(default_factory=dict)
 
     @property

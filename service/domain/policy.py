@@ -64,7 +64,8 @@ def judge(facts: Facts, policy: Policy) -> Verdict:
     """The verdict on `facts`: of the guards first, then of the first live rule that has one, else publish.
 
     Rules in shadow are asked too, as far as they stand before the verdict; what they would have said goes with it.
-    Trouble ends with a human: nothing is published without scores, whatever the rules are.
+    Trouble ends with a human: nothing is published without scores, or in doubt when a second look failed, whatever the
+    rules are.
     """
     shadow: list[Verdict] = []
     verdict = _guard(facts) or _first(facts, policy, shadow) or _otherwise(facts)
@@ -94,4 +95,6 @@ def _first(facts: Facts, policy: Policy, shadow: list[Verdict]) -> Verdict | Non
 def _otherwise(facts: Facts) -> Verdict:
     if not facts.scored:
         return Verdict(Action.FLAG, "no_score", Reason.NO_SCORE, {})
+    if facts.unsure:
+        return Verdict(Action.FLAG, "no_second_look", Reason.NO_SCORE, {})
     return Verdict(Action.PUBLISH, "otherwise", None, {})

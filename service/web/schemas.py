@@ -561,7 +561,13 @@ class ReviewView(QueueItem):
     model = fields.String(allow_none=True)
     waiting = fields.Boolean(metadata={"description": "A verdict is due"})
     thread_closed = fields.Boolean()
-    saw = fields.Dict(allow_none=True, metadata={"description": "What the rule saw"})
+    saw = fields.Dict(
+        allow_none=True,
+        metadata={
+            "description": "What the rule saw. `tiers`, where the second tier was asked: the scores of the first, what "
+            "they would have led to, and the second's version (null: it gave no answer); `scores` are of both"
+        },
+    )
     spoke = fields.List(fields.Nested(Explanation))
     parent = fields.Nested(ParentView, allow_none=True)
     author = fields.Nested(AuthorRecord)

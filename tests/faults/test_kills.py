@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from uuid import uuid4
 
 import psutil
@@ -13,6 +14,7 @@ from service.preflight import EX_CONFIG
 from tests.faults.house import GO, House, house, wait_for
 
 POISON = "poison-4f2a"
+TINY = Path(__file__).parents[1] / "classifier" / "tiny.tier2"
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +157,24 @@ def test_without_a_model_everything_waits_for_a_human(empty: House) -> None:
     empty.settled(ids, 20)
     assert empty.states(ids) == {"flagged": 5}
     assert empty.rows("SELECT DISTINCT rule FROM comity.decision") == [("no_score",)]
+
+
+def test_a_damaged_second_tier_never_publishes_in_doubt(empty: House) -> None:
+    """Workers find a second tier by its path and ask it; one that was cut short they refuse, and a human reads."""
+    empty.start("web")
+    empty.start("worker", COMITY_TIER2_MODEL=str(TINY), COMITY_TIER2_BAND="0-1")
+    ids = empty.submit(5)
+    empty.settled(ids, 20)
+    assert empty.states(ids) == {"published": 5}
+    versions = empty.rows("SELECT DISTINCT model, saw->'tiers'->>'second' FROM comity.decision")
+    assert [(model.endswith(f"+{second}"), second.startswith("tiny-")) for model, second in versions] == [(True, True)]
+    empty.kill("worker")
+    cut = empty.folder / TINY.name
+    cut.write_bytes(TINY.read_bytes()[:-1])
+    cut.with_name(f"{cut.name}.sha256").write_bytes(TINY.with_name(f"{TINY.name}.sha256").read_bytes())
+    empty.start("worker", COMITY_TIER2_MODEL=str(cut), COMITY_TIER2_BAND="0-1")
+    ids = empty.submit(5)
+    empty.settled(ids, 20)
+    assert empty.states(ids) == {"flagged": 5}
+    assert empty.rows("SELECT DISTINCT rule FROM comity.decision WHERE to_state = 'flagged'") == [("no_second_look",)]
+    assert empty.logged("second_tier_refused") >= 1

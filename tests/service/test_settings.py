@@ -40,6 +40,7 @@ WRONG = {
     "COMITY_WEB_THREADS": ["0", "257"],
     "COMITY_WORKER_CONCURRENCY": ["0", "x"],
     "COMITY_BATCH": ["0", "2001"],
+    "COMITY_TIER2_BAND": ["0.1", "0.9-0.1", "0.1-1.1", "-0.1-0.9", "a-b", "0.1 - 0.9", "on", "0.1-0.9-1", "２-３"],
     "COMITY_LIMIT_SITE": [
         "0/60",
         "60",

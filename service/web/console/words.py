@@ -37,6 +37,7 @@ def why(view: Mapping[str, Any]) -> list[str]:
     sentences = ["A moderator put it back into the queue."] if view["rule"] == "moderator" else []
     if judged is not None:
         sentences += verdict(judged.rule, judged.saw)
+        sentences += second_look(judged.saw, judged.scores or {})
     if view["waiting"]:
         sentences.append("Its author changed it, and the new text is still to be judged.")
     return sentences or ["Nothing is noted about why it waits."]
@@ -51,6 +52,22 @@ def verdict(rule: str | None, saw: Mapping[str, Any]) -> list[str]:
     for silent in saw.get("shadow", ()):
         said.append(f"The rule “{silent['rule']}”, in shadow, would have said: {_DONE[silent['action']]}.")
     return said
+
+
+def second_look(saw: Mapping[str, Any], together: Mapping[str, float | None]) -> list[str]:
+    """What both tiers said, as a sentence, where the second was asked. together: the scores that were judged."""
+    tiers = saw.get("tiers")
+    if tiers is None:
+        return []
+    if tiers["second"] is None:
+        return ["The second tier gave no answer; the scores are those of the first."]
+    known = [label for label in tiers["first"] if together.get(label) is not None]
+    if not known:
+        return []
+    label = saw["label"] if saw.get("label") in known else max(known, key=lambda one: together[one] or 0)
+    first, both = percent(tiers["first"][label]), percent(together[label] or 0)
+    said = f"Two tiers read it: for “{NAMES[label]}” the first alone gives {first}, both together {both}."
+    return [f"{said} The words named here spoke in the first."]
 
 
 def _scored(saw: Mapping[str, Any]) -> str:
@@ -103,6 +120,9 @@ _RULES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "unreadable_policy": lambda _: "The site's policy cannot be read: a list is missing that it names.",
     "language": _language,
     "no_score": lambda _: "It could not be scored.",
+    "no_second_look": lambda _: (
+        "Its scores are in doubt, and the second tier, which should have read it, did not answer."
+    ),
     "tried_too_often": lambda _: "Scoring it failed several times.",
     "closed_thread": lambda _: "The discussion was closed before it could be judged.",
     "held": lambda _: "It was waiting for a moderator when its author changed it.",

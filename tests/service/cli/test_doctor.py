@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from classifier.model import DEFAULT
+from classifier.second import finding
 from service import checks
 from service.checks import Broker, Disk, Level
 from service.cli.exits import Exit
@@ -24,6 +25,7 @@ SERVER = {
     "log_parameter_max_length_on_error": "0", "log_statement": "none", "log_error_verbosity": "terse",
     "server_encoding": "UTF8", "default_transaction_isolation": "read committed",
 }  # fmt: skip
+TINY = Path(__file__).parents[2] / "classifier" / "tiny.tier2"
 FINE = Inspection(SERVER, (), "0003")
 
 
@@ -105,6 +107,27 @@ def test_an_altered_model_is_bad(at_world: Terminal, tmp_path: Path) -> None:
     altered = tmp_path / DEFAULT.name
     altered.write_bytes(altered.read_bytes()[:-1] + b"x")
     assert by_name(at_world("doctor", "--json", COMITY_MODEL=str(altered)))["model"]["level"] == "fail"
+
+
+def test_the_second_tier_is_shown(at_world: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is well; one that is there is named, with what it is asked; a damaged or missing one is bad."""
+    monkeypatch.setattr(finding, "DEFAULT", tmp_path / "absent.tier2")
+
+    def found(**settings: str) -> tuple[str, str]:
+        row = by_name(at_world("doctor", "--json", **settings))["second tier"]
+        return row["level"], row["found"]
+
+    assert found() == ("ok", "none here: the first decides alone")
+    for source in (TINY, TINY.with_name(f"{TINY.name}.sha256")):
+        shutil.copy(source, tmp_path)
+    placed = tmp_path / TINY.name
+    level, said = found(COMITY_TIER2_MODEL=str(placed), COMITY_TIER2_BAND="0.2-0.8")
+    assert (level, said.startswith("tiny-"), said.endswith("asked from 0.2 to 0.8")) == ("ok", True, True)
+    assert found(COMITY_TIER2_MODEL=str(placed), COMITY_TIER2_BAND="off") == ("ok", "turned off")
+    placed.write_bytes(placed.read_bytes()[:-1] + b"x")
+    level, said = found(COMITY_TIER2_MODEL=str(placed))
+    assert (level, "altered" in said) == ("fail", True)
+    assert found(COMITY_TIER2_MODEL=str(tmp_path / "absent.tier2"))[0] == "fail"
 
 
 def test_a_database_of_another_release_is_bad(at_world: Terminal, world: World) -> None:

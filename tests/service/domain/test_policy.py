@@ -94,6 +94,7 @@ some_facts = st.builds(
     lot=st.floats(0, 1, exclude_max=True),
     held=st.booleans(),
     exhausted=st.booleans(),
+    unsure=st.booleans(),
     texts=st.sampled_from(["a casino", "the poker room", "viagra", "nothing"]).map(
         lambda text: {"body": Text(text, text)}
     ),
@@ -113,6 +114,9 @@ def wild(share: float = 0.5) -> tuple[Rule, ...]:
     [
         ({}, Action.PUBLISH, "otherwise", None),
         ({"exhausted": True}, Action.FLAG, "tried_too_often", Reason.NO_SCORE),
+        ({"unsure": True}, Action.FLAG, "no_second_look", Reason.NO_SCORE),
+        ({"unsure": True, "links": 4}, Action.FLAG, "links", Reason.TOO_MANY_LINKS),
+        ({"unsure": True, "scores": {**QUIET, "spam": 0.97}}, Action.REJECT, "scores", Reason.SPAM),
         ({"held": True}, Action.FLAG, "held", Reason.HELD),
         ({"thread_closed": True}, Action.FLAG, "closed_thread", Reason.CLOSED_THREAD),
         ({"ban": BAN}, Action.REJECT, "bans", Reason.BANNED),
@@ -164,7 +168,7 @@ def test_the_built_in_rules_stand_in_this_order() -> None:
 @given(some_facts, some_policy)
 def test_the_first_live_rule_that_fires_wins(facts: Facts, policy: Policy) -> None:
     """Behind the guards. Drafts are not asked; rules in shadow before it are noted and change nothing."""
-    open_ = replace(facts, held=False, exhausted=False)
+    open_ = replace(facts, held=False, exhausted=False, unsure=False)
     live = [verdict for rule in policy.rules if rule.status is Status.LIVE and (verdict := rule.see(open_))]
     verdict = judge(open_, policy)
     if live:
@@ -202,6 +206,16 @@ def test_without_a_score_nothing_is_published(facts: Facts, policy: Policy, scor
     assert judge(replace(facts, scores=scores), policy).action is not Action.PUBLISH
     blind = Policy(tuple(rule for rule in policy.rules if not isinstance(rule, Scores)))
     assert judge(replace(facts, scores=scores), blind).action is not Action.PUBLISH
+
+
+@given(some_facts, some_policy)
+def test_a_second_look_that_failed_publishes_nothing_and_changes_nothing_else(facts: Facts, policy: Policy) -> None:
+    """What would have been published goes to a human; every other verdict is the one without it."""
+    sure, unsure = judge(replace(facts, unsure=False), policy), judge(replace(facts, unsure=True), policy)
+    if sure.action is Action.PUBLISH:
+        assert (unsure.action, unsure.rule) == (Action.FLAG, "no_second_look")
+    else:
+        assert unsure == sure
 
 
 @given(some_facts, some_policy)

@@ -79,6 +79,7 @@ def test_every_rule_reason_and_actor_has_words() -> None:
     assert set(words.NAMES) == {str(reason) for reason in Reason}
     flagging = {
         "tried_too_often",
+        "no_second_look",
         "closed_thread",
         "no_score",
         "held",
