@@ -34,21 +34,16 @@ def _falls_silent(path: Path, seconds: float) -> None:
     wait_for(lambda: (age(path) or 0) > EVERY * 2.5, seconds, f"the {path.name} falls silent")
 
 
-def test_frozen_processes_fall_silent(running: House, folder: Path) -> None:
+@pytest.mark.parametrize("name", ["worker", "relay"])
+def test_a_frozen_process_falls_silent(running: House, folder: Path, name: str) -> None:
     """The file is touched while the process runs, not while it is stopped."""
-    names = ("worker", "relay")
-    for name in names:
-        _comes_round(folder / name, 30)
-    for name in names:
-        os.kill(running.processes[name].pid, STOP)
+    _comes_round(folder / name, 30)
+    os.kill(running.processes[name].pid, STOP)
     try:
-        for name in names:
-            _falls_silent(folder / name, 15)
+        _falls_silent(folder / name, 15)
     finally:
-        for name in names:
-            os.kill(running.processes[name].pid, GO)
-    for name in names:
-        _comes_round(folder / name, 10)
+        os.kill(running.processes[name].pid, GO)
+    _comes_round(folder / name, 10)
 
 
 def test_a_worker_cut_off_from_the_broker_falls_silent(running: House, folder: Path) -> None:

@@ -8,6 +8,7 @@ from tests.lab.laboratory import Lab
 from tests.lab.memory import Watch
 
 OFFERED = 1000.0  # submissions a second
+WEBS = 2  # web processes: one is busy with nine hundred submissions a second, most of which it refuses
 CAP = 1000  # comments of a site that may wait
 #: Two threads of one process take ten comments each, and pause: a hundred a second at most.
 THROTTLE = {"COMITY_WORKER_CONCURRENCY": "1", "COMITY_BATCH": "10", "COMITY_FAILPOINTS": "judged=sleep:0.2"}
@@ -20,7 +21,7 @@ def overload(lab: Lab, factor: float) -> Outcome:
     """Deciding is slowed down to a hundred a second. Nobody sends again what was refused."""
     assert any(one.name == "COMITY_PENDING" for one in SETTINGS), "nothing bounds how many comments may wait"
     order = Order(lab.house.url, lab.people.key, OFFERED, max(12.0, 600 * factor))
-    lab.start("web", COMITY_PENDING_SITE=str(CAP), COMITY_WEB_PROCESSES="2")
+    lab.start("web", COMITY_PENDING_SITE=str(CAP), COMITY_WEB_PROCESSES=str(WEBS))
     lab.start("relay_1", "relay_2")
     lab.start("worker", **THROTTLE)
     lab.worker_ready(1)
@@ -46,7 +47,8 @@ def _judged(lab: Lab, order: Order, decided: int, watch: Watch) -> Outcome:
     other = sum(one.status not in (202, 429, 503) for one in sent)
     p99 = _p99(sent)
     found = Outcome(
-        f"{order.seconds:.0f} s, {offered / order.seconds:,.0f}/s offered, {decided / order.seconds:,.0f}/s decided",
+        f"{order.seconds:.0f} s, {offered / order.seconds:,.0f}/s offered to {WEBS} web processes, "
+        f"{decided / order.seconds:,.0f}/s decided",
         f"{lab.taken():,} accepted, all decided; {refused:,} answered 429 or 503; {other} otherwise; "
         f"{order.count - offered:,} not offered in time; 99 % accepted in {p99 * 1000:.0f} ms; memory in 5 minutes: "
         f"{watch.said()}",
