@@ -40,8 +40,8 @@ fuzz: $(VENV)/test ## Send 10,000 requests made from the OpenAPI document
 chaos: $(VENV)/test ## Hurt the service in every way, a tenth of the full size: 45 minutes at most
 	@$(BIN)/python -m tests.lab --factor 0.1 --all --mutants
 
-chaos-full: $(VENV)/test ## The same at full size, for hours; writes docs/reliability.md
-	@$(BIN)/python -m tests.lab --factor 1 --all --mutants --page docs/reliability.md
+chaos-full: $(VENV)/test ## The same at full size, for hours, going on where it was stopped; writes docs/reliability.md
+	@$(BIN)/python -m tests.lab --factor 1 --all --mutants --keep var/chaos-full.json --page docs/reliability.md
 
 card: $(VENV)/run ## Measure the models on DATA=DIR and write their cards, an hour
 	@test -n "$(DATA)" || { echo "Say which data: make card DATA=DIR"; exit 64; }

@@ -11,7 +11,10 @@ import pytest
 SUITES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("run", 120, ("tests/service/test_embedded", "tests/service/test_supervisor", "tests/faults/test_run")),
     ("store, races, API", 180, ("tests/service/store", "tests/service/web", "tests/workers")),
-    ("faults", 120, ("tests/faults",)),
+    ("faults: out of reach", 120, ("tests/faults/test_broker", "tests/faults/test_progress", "tests/faults/test_beat")),
+    ("faults: too much", 120, ("tests/faults/test_overload", "tests/faults/test_slow_clients",
+                               "tests/faults/test_refusals", "tests/faults/test_tools")),
+    ("faults: killed", 120, ("tests/faults",)),
     ("failure lab", 120, ("tests/lab",)),
     ("unit", 120, ("tests/classifier", "tests/service/domain", "tests/service/test_keys", "tests/service/test_settings",
                    "tests/test_")),
@@ -57,5 +60,5 @@ class Clock:
             if self.tests[number]:
                 over = "  over its budget" if self.seconds[number] > budget else ""
                 terminalreporter.write_line(
-                    f"{name:20}{self.tests[number]:6} tests {self.seconds[number]:7.1f} s of {budget} s{over}"
+                    f"{name:22}{self.tests[number]:6} tests {self.seconds[number]:7.1f} s of {budget} s{over}"
                 )

@@ -135,6 +135,7 @@ class Limits:
     def _share(self) -> None:
         with self._lock:
             self._forget(self._now())
+            self._dirty.intersection_update(self._windows)  # one was counted in while it was pushed out
             dirty = {key: window.mine for key in self._dirty if (window := self._windows.get(key))}
         if not dirty or self._database is None:
             return

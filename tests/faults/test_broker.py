@@ -4,9 +4,12 @@ import os
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
+from psycopg.rows import namedtuple_row
 
 from service.ring import MOST_WAITING, Bell
+from service.store import sites
 from tests.faults.house import House, house, wait_for
 from tests.lab import nemeses
 
@@ -33,12 +36,30 @@ def _taken_quickly(house: House, count: int) -> list[str]:
 
 
 def test_a_dead_broker_is_no_matter(running: House) -> None:
-    """Comments are accepted without a broker, decided by a relay, and by the worker again once it is back."""
+    """Comments are accepted without a broker, decided by a relay and by moderators; by the worker once it is back."""
+    token = _moderator(running)
     running.servers.valkey.kill()
-    assert running.settled(_taken_quickly(running, 20), RELAY_TAKES_OVER) > 0
-    running.servers.valkey.start()
-    assert running.settled(running.submit(20), RELAY_TAKES_OVER) < RELAY_TAKES_OVER
+    try:
+        ids = _taken_quickly(running, 20)
+        running.settled(ids, RELAY_TAKES_OVER)
+        path = f"/v1/comments/{ids[0]}"
+        status, seen, _ = running.client.request("GET", f"{path}/review", token)
+        assert status == 200, seen
+        body = {"action": "reject", "reason": "other", "version": seen["version"]}
+        status, answer, _ = running.client.request("POST", f"{path}/decisions", token, body)
+        assert status == 200, answer
+    finally:
+        running.servers.valkey.start()
+    running.settled(running.submit(20), RELAY_TAKES_OVER)
+    assert running.states(ids[:1]) == {"rejected": 1}
     running.check_history()
+
+
+def _moderator(house: House) -> str:
+    """The token of a moderator of the site."""
+    with psycopg.connect(house.servers.owner_url, row_factory=namedtuple_row) as connection:
+        site = sites.site_named(connection, "blog")
+        return sites.add_moderator(connection, "moderator", {site.id: "moderator"}, None)[1]
 
 
 def test_a_frozen_broker_is_no_matter(running: House) -> None:

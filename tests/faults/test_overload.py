@@ -89,7 +89,7 @@ def test_what_was_accepted_is_decided_and_the_rest_comes_back(crowded: House) ->
     for sender in senders:
         sender.start()
     wait_for(lambda: sum(sender.answers[429] for sender in senders) > 0, 15, "the cap is reached")
-    wait_for(lambda: sum(sum(sender.answers.values()) for sender in senders) > 3000, 30, "it is warm")
+    wait_for(lambda: sum(sum(sender.answers.values()) for sender in senders) > 8000, 30, "it is warm")
     before, most = memory(crowded), 0
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:

@@ -1,14 +1,10 @@
-"""Progress is watched: whatever of workers, relays and broker is deaf or away, verdicts come, and moderators decide."""
+"""Progress is watched: whatever of workers and relays is deaf or away, verdicts come."""
 
-import json
 import time
 from collections.abc import Iterator
 
-import psycopg
 import pytest
-from psycopg.rows import namedtuple_row
 
-from service.store import sites
 from tests.faults.house import House, house, wait_for
 
 DECIDED, REPLACED = 10.0, 45.0  # seconds at most: until a comment is decided, and until a deaf worker ends
@@ -65,28 +61,6 @@ def _claims_again(place: House) -> bool:
     place.settled(place.submit(), DECIDED)
     recently = "SELECT FROM comity.pulse WHERE process LIKE 'worker:%' AND claimed_at > now() - interval '2 seconds'"
     return bool(place.rows(recently))
-
-
-def test_without_a_broker_moderation_goes_on(running: House) -> None:
-    """Comments are taken, judged, and decided by moderators while it is away."""
-    with psycopg.connect(running.servers.owner_url, row_factory=namedtuple_row) as connection:
-        site = sites.site_named(connection, "blog")
-        _, token = sites.add_moderator(connection, "moderator", {site.id: "moderator"}, None)
-    running.servers.valkey.kill()
-    try:
-        ids = running.submit(10)
-        took = running.settled(ids, DECIDED)
-        path = f"/v1/comments/{ids[0]}"
-        status, seen, _ = running.client.request("GET", f"{path}/review", token)
-        assert status == 200, seen
-        body = {"action": "reject", "reason": "other", "version": seen["version"]}
-        status, answer, _ = running.client.request("POST", f"{path}/decisions", token, body)
-        assert status == 200, json.dumps(answer)
-        print(f"without a broker: 10 comments decided after {took:.1f} s, and a moderator's decision taken")
-    finally:
-        running.servers.valkey.start()
-    assert running.states(ids[:1]) == {"rejected": 1}
-    running.check_history()
 
 
 def test_no_two_processes_share_a_connection(running: House) -> None:

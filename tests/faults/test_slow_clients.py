@@ -51,6 +51,7 @@ def _slow(served: Served, data: bytes) -> socket.socket:
     return line
 
 
+@pytest.mark.usefixtures("large")  # whose senders wait as long: it is waited once
 def test_slow_senders_stop_nobody(web: tuple[World, Served]) -> None:
     """500 bodies of which one byte comes: the others do not notice; the slow ones get a 408 in the end."""
     head = b"POST /queue/sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n"
@@ -65,22 +66,43 @@ def test_slow_senders_stop_nobody(web: tuple[World, Served]) -> None:
     assert all(b"application/problem+json" in answer for answer in answers)
 
 
-def test_large_slow_senders_hold_little(web: tuple[World, Served]) -> None:
-    """Of 40 bodies of a megabyte, all but the last byte sent, the oldest give way; a comment still comes in."""
-    data = b"POST /v1/comments/batch HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1048576\r\n\r\n" + b" " * 1_048_575
-    answers: list[bytes] = []
+@pytest.fixture(scope="module")
+def large(new_database: Callable[[], str], servers: embedded.Servers, folder: Path) -> Iterator["Large"]:
+    """Another web process, and 40 who have begun to send it a megabyte each: they are given up while others are tried."""
+    world = World.make(new_database(), servers.broker_url)
+    with serving(world.owner_url, world.broker_url, folder / "large.log", COMITY_LIMIT_AUTHOR="100000/60") as served:
+        yield Large(world, served)
+    world.close()
 
-    def send() -> None:
-        with _slow(web[1], data) as line:
-            answers.append(line.makefile("rb").readline())
 
-    threads = [threading.Thread(target=send) for _ in range(40)]
-    for thread in threads:
-        thread.start()
-    _times(web)
-    for thread in threads:
-        thread.join()
-    statuses = [answer.split(b" ")[1] for answer in answers]
+class Large:
+    """Forty who send all of a megabyte but its last byte, and wait for their answer. times: of others, meanwhile."""
+
+    def __init__(self, world: World, served: Served) -> None:
+        self._served = served
+        self.answers: list[bytes] = []
+        self._threads = [threading.Thread(target=self._send) for _ in range(40)]
+        for thread in self._threads:
+            thread.start()
+        self.times = _times((world, served))
+
+    def _send(self) -> None:
+        head = b"POST /v1/comments/batch HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1048576\r\n\r\n"
+        with _slow(self._served, head + b" " * 1_048_575) as line:
+            self.answers.append(line.makefile("rb").readline())
+
+    def statuses(self) -> list[bytes]:
+        """What each was answered in the end."""
+        for thread in self._threads:
+            thread.join()
+        return [answer.split(b" ")[1] for answer in self.answers]
+
+
+def test_large_slow_senders_hold_little(large: Large) -> None:
+    """Of 40 bodies of a megabyte, all but the last byte sent, the oldest give way; comments came in all the while."""
+    assert len(large.times) == 10
+    statuses = large.statuses()
+    assert len(statuses) == 40
     assert set(statuses) <= {b"408", b"503"}
     assert statuses.count(b"503") >= 40 - 16
 

@@ -4,100 +4,81 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tests.lab import table
-from tests.lab.campaign import Outcome, Row, run
+from tests.lab.campaign import Row, run
 from tests.lab.campaigns import BY_NAME, CAMPAIGNS
-from tests.lab.checker import Finding
 from tests.lab.laboratory import laboratory
 from tests.lab.mutants import MUTANTS, Caught, hunt
+from tests.lab.record import Ran, Record
 
 
 def main(words: Sequence[str]) -> int:
     """Hurt the service as asked."""
     asked = _read(words)
-    report = Report(f"python -m tests.lab {' '.join(words)}", *_kept(asked.keep))
+    try:
+        record = Record.read(asked.keep)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 64
+    wanted = Run(f"python -m tests.lab {' '.join(words)}", asked, record)
     if asked.mutants is None or asked.all:
-        chosen = [BY_NAME[name] for name in asked.only] if asked.only else CAMPAIGNS
-        with laboratory(asked.spoil) as lab:
-            for campaign in chosen:
-                row = run(campaign, lab, asked.factor)
-                report.rows[campaign.name] = row
-                report.tell(table.line(row), asked)
+        wanted.campaigns()
     if asked.mutants is not None:
-        for mutant in MUTANTS:
-            if mutant.name in (asked.mutants or [mutant.name]):
-                report.hunted[mutant.name] = caught = hunt(mutant)
-                report.tell(table.caught_line(caught), asked)
-    print(report.whole())
+        wanted.mutants()
+    wanted.page()
+    print(f"\n{table.whole(record)}")
     if asked.findings:
         asked.findings.write_text(
-            json.dumps([[one.invariant, one.detail] for one in report.findings]), encoding="utf-8"
+            json.dumps([[one.invariant, one.detail] for one in record.findings]), encoding="utf-8"
         )
-    return 0 if report.good else 1
+    return 0 if record.good else 1
 
 
-@dataclass
-class Report:
-    """What came of it so far, by campaign and by mutant. command: what was typed."""
+class Run:
+    """A run of the lab as it was asked for. command: what was typed."""
 
-    command: str
-    rows: dict[str, Row] = field(default_factory=dict)
-    hunted: dict[str, Caught] = field(default_factory=dict)
+    def __init__(self, command: str, asked: argparse.Namespace, record: Record) -> None:
+        self._command, self._asked, self._record = command, asked, record
 
-    @property
-    def findings(self) -> list[Finding]:
-        """All that is broken."""
-        return [one for row in self.rows.values() for one in row.outcome.findings]
+    def campaigns(self) -> None:
+        """Run those that are to be run."""
+        now = Ran.now(self._asked.factor)
+        chosen = self._asked.only or self._due([one.name for one in CAMPAIGNS], now)
+        if not chosen:
+            return
+        with laboratory(self._asked.spoil) as lab:
+            for name in chosen:
+                row = run(BY_NAME[name], lab, self._asked.factor)
+                self._tell(row, now, table.line(row))
 
-    @property
-    def good(self) -> bool:
-        """Whether nothing was found, and every mutant caught."""
-        return not self.findings and all(one.by for one in self.hunted.values())
+    def mutants(self) -> None:
+        """Hunt those that are to be hunted."""
+        now = Ran.now(None)
+        chosen = self._asked.mutants or self._due([one.name for one in MUTANTS], now)
+        for mutant in MUTANTS:
+            if mutant.name in chosen:
+                caught = hunt(mutant)
+                self._tell(caught, now, table.caught_line(caught))
 
-    @property
-    def ordered(self) -> tuple[list[Row], list[Caught]]:
-        """Rows and mutants as the lab has them."""
-        return (
-            [self.rows[one.name] for one in CAMPAIGNS if one.name in self.rows],
-            [self.hunted[one.name] for one in MUTANTS if one.name in self.hunted],
-        )
+    def _due(self, names: list[str], now: Ran) -> list[str]:
+        """Those of which nothing is kept that stands; says why another is run again."""
+        why = {name: self._record.why(name, now) for name in names}
+        for name, reason in why.items():
+            if name in self._record.ran:
+                print(f"{name}: {f'again, for {reason}' if reason else 'kept, it ran before'}", flush=True)
+        return [name for name, reason in why.items() if reason]
 
-    def tell(self, line: str, asked: argparse.Namespace) -> None:
-        """Print a line, and write down how far it has come: a run of hours may be stopped, and go on."""
+    def _tell(self, done: Row | Caught, now: Ran, line: str) -> None:
         print(line, flush=True)
-        if asked.page is not None:
-            asked.page.write_text(table.page(self.command, *self.ordered), encoding="utf-8")
-        if asked.keep is not None:
-            rows = {name: [asdict(row.outcome), row.seconds] for name, row in self.rows.items()}
-            hunted = {name: [one.by, one.seconds] for name, one in self.hunted.items()}
-            asked.keep.write_text(json.dumps([rows, hunted], indent=1), encoding="utf-8")
+        self._record.add(done, now)
+        self.page()
 
-    def whole(self) -> str:
-        """The tables."""
-        rows, hunted = self.ordered
-        tables = [table.campaigns(rows)] * bool(rows) + [table.mutants(hunted)] * bool(hunted)
-        minutes = sum(one.seconds for one in (*rows, *hunted)) / 60
-        return "\n\n".join(["", *tables, f"{len(rows)} campaigns and {len(hunted)} mutants in {minutes:.1f} minutes."])
-
-
-def _kept(path: Path | None) -> tuple[dict[str, Row], dict[str, Caught]]:
-    """What an earlier run wrote down."""
-    if path is None or not path.exists():
-        return {}, {}
-    rows, hunted = json.loads(path.read_text(encoding="utf-8"))
-    mutants = {one.name: one for one in MUTANTS}
-    return (
-        {name: Row(BY_NAME[name], _outcome(outcome), seconds) for name, (outcome, seconds) in rows.items()},
-        {name: Caught(mutants[name], tuple(by), seconds, "") for name, (by, seconds) in hunted.items()},
-    )
-
-
-def _outcome(kept: dict[str, Any]) -> Outcome:
-    return Outcome(**{**kept, "findings": [Finding(**one) for one in kept["findings"]]})
+    def page(self) -> None:
+        """Write the page, if one is asked for: all that is known so far, also of earlier runs."""
+        if self._asked.page is not None:
+            self._asked.page.write_text(table.page(self._command, self._record), encoding="utf-8")
 
 
 def _read(words: Sequence[str]) -> argparse.Namespace:
@@ -108,8 +89,8 @@ def _read(words: Sequence[str]) -> argparse.Namespace:
                         help="hunt mutants instead; all of them without a name")  # fmt: skip
     parser.add_argument("--all", action="store_true", help="with --mutants: run the campaigns first")
     parser.add_argument("--page", type=Path, help="write the tables to this page")
-    parser.add_argument("--keep", type=Path, help="go on from this file, and keep there what came of each; what is run "
-                        "again takes the place of what was there")  # fmt: skip
+    parser.add_argument("--keep", type=Path, help="keep there what came of each, and go on from it: what ran at the same "
+                        "commit and size is not run again, unless it is named")  # fmt: skip
     parser.add_argument("--spoil", default="", help="SQL that takes a guarantee out of the database first")
     parser.add_argument("--findings", type=Path, help="write what was found to this file, as JSON")
     return parser.parse_args(words)

@@ -1,9 +1,8 @@
 """Clients that write a history: visitors, readers, moderators and a stranger. None sends anything twice unnoticed."""
 
-import http.client
 import itertools
-import json
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from tests.lab import wire
 from tests.lab.journal import FAIL, OK, UNKNOWN, Entry, Journal
 from tests.world import canary
 from tools.texts import harmless
@@ -33,6 +33,21 @@ class Answer:
     ended: float
     leak: bool
 
+    @classmethod
+    def of(cls, reply: wire.Reply, began: float) -> "Answer":
+        """One that has just come."""
+        return cls(reply.status, reply.content, began, time.time(), ADDRESS.encode() in reply.body)
+
+    @classmethod
+    def none(cls, began: float) -> "Answer":
+        """There was none."""
+        return cls(0, None, began, time.time(), False)
+
+    def entry(self, number: int) -> Entry:
+        """For the history: the answer to a submission."""
+        taken = self.body["id"] if self.outcome == OK else ""
+        return Entry("submit", self.outcome, self.began, self.ended, self.status, str(number), taken, leak=self.leak)
+
     @property
     def outcome(self) -> str:
         """ok, fail or unknown. 409 with "in-progress" is no answer yet."""
@@ -48,57 +63,65 @@ class Line:
     def __init__(self, urls: Sequence[str]) -> None:
         self._urls = urls
         self._turn = random.randrange(1000)
-        self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         self._to = ""
 
     def ask(self, method: str, path: str, token: str | None = None, body: Any = None, key: str | None = None) -> Answer:
         """Send a request once; only one that could not even be handed over is handed to another process."""
-        headers = {"Content-Type": "application/json"}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        if key is not None:
-            headers["Idempotency-Key"] = f'"{key}"'
-        raw = None if body is None else json.dumps(body)
         began = time.time()
         try:
             connection = self._open()
-            connection.request(method, path, raw, headers)
-            answer = connection.getresponse()
-            text = answer.read()
-        except (OSError, http.client.HTTPException):
+            connection.sendall(wire.request(urlsplit(self._to).netloc, method, path, body, token, key))
+            found = _read(connection)
+        except OSError:
             self.close()
-            return Answer(0, None, began, time.time(), False)
-        if answer.getheader("Connection", "").lower() == "close":
+            return Answer.none(began)
+        if found.ends:
             self.close()
-        found = json.loads(text) if text and answer.getheader("Content-Type", "").startswith("application/") else None
-        return Answer(answer.status, found, began, time.time(), ADDRESS.encode() in text)
+        return Answer.of(found, began)
 
     def close(self) -> None:
         """Hang up; the next request goes to the next process."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
 
-    def _open(self) -> http.client.HTTPConnection:
+    def _open(self) -> socket.socket:
         """A connection to a process that takes it. Raises OSError when none does."""
-        if self._connection is not None and self._to in self._urls:
-            return self._connection
+        if self._socket is not None and self._to in self._urls:
+            return self._socket
         self.close()
         urls = list(self._urls)
         for attempt in range(len(urls)):
             self._turn += 1
             url = urls[self._turn % len(urls)]
-            parts = urlsplit(url)
-            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT)
             try:
-                connection.connect()
+                self._socket, self._to = connect(url), url
             except OSError:
                 if attempt + 1 == len(urls):
                     raise
                 continue
-            self._connection, self._to = connection, url
-            return connection
+            return self._socket
         raise OSError("there is no web process")
+
+
+def connect(url: str) -> socket.socket:
+    """A connection to a web process. Raises OSError."""
+    parts = urlsplit(url)
+    made = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=TIMEOUT)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
+
+
+def _read(connection: socket.socket) -> wire.Reply:
+    """Wait for a whole answer. Raises OSError when none comes."""
+    come = bytearray()
+    while (found := wire.reply(come)) is None:
+        more = connection.recv(1 << 16)
+        if not more:
+            raise ConnectionError("it hung up")
+        come += more
+    return found
 
 
 @dataclass
@@ -213,9 +236,7 @@ class Crowd:
 
     def _send(self, line: Line, number: int, wanted: dict[str, Any]) -> Answer:
         answer = line.ask("POST", "/v1/comments", self.people.key, wanted, key=f"lab-{number}")
-        taken = answer.body["id"] if answer.outcome == OK else ""
-        self.journal.note(Entry("submit", answer.outcome, answer.began, answer.ended, answer.status, str(number), taken,
-                                leak=answer.leak))  # fmt: skip
+        self.journal.note(answer.entry(number))
         return answer
 
     def _read(self, line: Line, dice: random.Random) -> None:

@@ -33,6 +33,16 @@ class Entry:
     leak: bool = False
 
 
+def written(entry: Entry) -> str:
+    """An entry as its line."""
+    return json.dumps({name: value for name, value in asdict(entry).items() if value not in ("", [], False)}) + "\n"
+
+
+def read(line: str) -> Entry:
+    """The entry of a line."""
+    return Entry(**{"version": 0, "status": 0, **json.loads(line)})
+
+
 class Journal:
     """A file of entries; any number of threads may write."""
 
@@ -47,9 +57,15 @@ class Journal:
 
     def note(self, entry: Entry) -> None:
         """Write one down."""
-        line = json.dumps({name: value for name, value in asdict(entry).items() if value not in ("", [], False)})
+        self._add(entry, written(entry))
+
+    def copy(self, line: str) -> None:
+        """Take over a line that another process wrote."""
+        self._add(read(line), line)
+
+    def _add(self, entry: Entry, line: str) -> None:
         with self._lock:
-            self._file.write(line + "\n")
+            self._file.write(line)
             kind = (entry.what, entry.outcome)
             self.counts[kind] = self.counts.get(kind, 0) + 1
             self.statuses[entry.status] = self.statuses.get(entry.status, 0) + 1
@@ -61,8 +77,7 @@ class Journal:
         """All of them, from the file."""
         self._file.flush()
         with self.path.open(encoding="utf-8") as file:
-            for line in file:
-                yield Entry(**{"version": 0, "status": 0, **json.loads(line)})
+            yield from map(read, file)
 
     def count(self, what: str, outcome: str) -> int:
         """How many entries of this kind there are."""

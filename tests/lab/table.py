@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -9,8 +10,9 @@ from service.version import VERSION
 from tests.lab import checker
 from tests.lab.campaign import Row
 from tests.lab.mutants import Caught
+from tests.lab.record import Ran, Record, share
 
-_HEAD = ("campaign", "size", "asked", "found", "seconds", "verdict")
+_HEAD = ("campaign", "share", "size", "asked", "found", "seconds", "verdict")
 _MUTANTS = ("mutant", "campaign", "caught by", "seconds")
 
 
@@ -29,20 +31,21 @@ def caught_line(one: Caught) -> str:
     return f"{one.mutant.name}: NOT CAUGHT by {one.mutant.campaign} in {one.seconds:.0f} s\n{one.said}"
 
 
-def campaigns(rows: Sequence[Row]) -> str:
+def campaigns(rows: Sequence[tuple[Row, Ran]]) -> str:
     """The table of campaigns."""
     return _drawn(
         _HEAD,
         [
             (
                 row.campaign.name,
+                share(ran.factor),
                 row.outcome.size,
                 row.campaign.asked,
                 row.outcome.found,
                 f"{row.seconds:.0f}",
                 row.verdict,
             )
-            for row in rows
+            for row, ran in rows
         ],
     )
 
@@ -59,25 +62,45 @@ def _drawn(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(one)} |" for one in (head, ("---",) * len(head), *rows))
 
 
-def page(command: str, rows: Sequence[Row], many: Sequence[Caught]) -> str:
+def whole(record: Record) -> str:
+    """The tables, for a screen."""
+    rows, hunted = record.campaigns, [one for one, _ in record.mutants]
+    tables = [campaigns(rows)] * bool(rows) + [mutants(hunted)] * bool(hunted)
+    minutes = _seconds(record) / 60
+    return "\n\n".join([*tables, f"{len(rows)} campaigns and {len(hunted)} mutants in {minutes:.1f} minutes."])
+
+
+def page(command: str, record: Record) -> str:
     """The page of figures. command: what made it."""
-    seconds = sum(one.seconds for one in (*rows, *many))
-    details = [one for row in rows for one in row.outcome.details]
+    details = [one for row, _ in record.campaigns for one in row.outcome.details]
     parts = [
         "# Reliability: figures",
-        f"Made by `{command}`\non {datetime.now(UTC):%Y-%m-%d} with version {VERSION}, in {seconds / 60:.0f} minutes, on "
-        f"{os.cpu_count()} cores ({platform.machine()}) with a load of {os.getloadavg()[2]:.1f} at the end.\n"
+        f"Made by `{command}`\non {datetime.now(UTC):%Y-%m-%d} with version {VERSION}, {_seconds(record) / 60:.0f} minutes "
+        f"of work, on {os.cpu_count()} cores ({platform.machine()}) with a load of {os.getloadavg()[2]:.1f} at the end.\n"
         "Every campaign runs PostgreSQL, Valkey, web, worker and relays as real processes; clients write down each\n"
         "answer, and after each campaign all invariants below are checked.\n"
         "[How the lab works](contributor/testing.md#the-failure-lab).",
+        _runs([ran for _, ran in (*record.campaigns, *record.mutants)]),
         "## Campaigns",
-        campaigns(rows),
+        "*share* is the part of the full size at which a row ran: `make chaos` runs a tenth, `make chaos-full` all of it.",
+        campaigns(record.campaigns),
     ]
     if details:
         parts += ["Slowest verdict after the end of each fault, or after a comment's arrival where that was later:"]
         parts += ["\n".join(f"* {one}" for one in details)]
-    if many:
+    if record.mutants:
         parts += ["## Guarantees taken away", "Each was taken from a copy of the code, or from the database."]
-        parts += [mutants(many)]
+        parts += [mutants([one for one, _ in record.mutants])]
     parts += ["## What is checked after each campaign", "\n".join(f"* {name}" for name in checker.names())]
     return "\n\n".join(parts) + "\n"
+
+
+def _seconds(record: Record) -> float:
+    return sum(one.seconds for one, _ in (*record.campaigns, *record.mutants))
+
+
+def _runs(many: Sequence[Ran]) -> str:
+    """Of which code, on which days: the rows may come from several runs."""
+    codes = Counter((one.commit or "a copy without history", one.day) for one in many)
+    said = [f"{count} of commit {code} on {day}" for (code, day), count in codes.items()]
+    return f"Campaigns and mutants were run: {'; '.join(said)}."

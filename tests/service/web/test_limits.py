@@ -1,5 +1,6 @@
 """Rate limits: per author, network and site, in bursts and windows, and whom they hold up."""
 
+import random
 import re
 import threading
 from collections.abc import Callable
@@ -303,6 +304,19 @@ def test_what_no_longer_says_anything_is_forgotten() -> None:
     clock[0] += 120
     limits.sync()
     assert (len(limits._windows), len(limits._bursts)) == (0, 0)
+
+
+def test_however_many_come_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More authors and networks than are remembered, new ones and known ones, in window after window."""
+    monkeypatch.setattr("service.web.limits.MOST_KEYS", 100)
+    clock, dice = Clock(), random.Random(1)
+    limits = Limits(b"k" * 32, None, clock)
+    for number in range(10_000):
+        clock.at += 0.2
+        whom = {"author": dice.randrange(150), "prefix": number, "site": 0}
+        limits.spend([Want(name, str(who).encode(), 10**6, 60) for name, who in whom.items()], gathered=True)
+    limits.sync()
+    assert max(len(limits._windows), len(limits._bursts), len(limits._dirty)) <= 100
 
 
 # What is given back ---------------------------------------------------------------------------------------------------
