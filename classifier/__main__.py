@@ -134,6 +134,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="train this one alone; may be repeated (default: all that have data)",
     )
+    train.add_argument(
+        "--lessons", type=Path, metavar="FILE", help="in English learn from these too; `second teach` makes them"
+    )
     train.set_defaults(run=_train)
 
     calibrate = commands.add_parser(
@@ -172,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     card.set_defaults(run=_card)
 
-    commands.add_parser("second", help="the second tier: fetch, info, train, build, unseen", add_help=False)
+    commands.add_parser("second", help="the second tier: fetch, info, train, build, teach, unseen", add_help=False)
 
     for command in (score, explain, evaluate, calibrate, card):
         command.add_argument("--model", type=Path, metavar="FILE", help="default: the model of the package")
@@ -182,6 +185,15 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             metavar="FILE",
             help="let this second tier read every text too (needs onnxruntime); default: the first decides alone",
+        )
+    for command in (evaluate, card):
+        command.add_argument(
+            "--lessons",
+            action="append",
+            type=Path,
+            default=[],
+            metavar="FILE",
+            help="what trains again learns from these, of teachers trained without what is judged; may be repeated",
         )
     for command in (evaluate, train, card):
         command.add_argument(
@@ -306,15 +318,17 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         measures = import_module("classifier.measures")
         tables = measures.run(
-            options.measure, model, options.model or DEFAULT, options.data, options.sealed, _note, options.label
-        )
+            options.measure, model, options.model or DEFAULT, options.data, options.sealed, _note, options.label,
+            options.lessons,
+        )  # fmt: skip
     for table in tables:
         _say(json.dumps(table.as_record(), ensure_ascii=False) if options.json else table.as_text())
     return 0
 
 
 def _train(options: argparse.Namespace) -> int:
-    import_module("classifier.train").train(options.data, options.out, _say, options.language)
+    lessons = import_module("classifier.lessons").read(options.lessons) if options.lessons else None
+    import_module("classifier.train").train(options.data, options.out, _say, options.language, lessons)
     return 0
 
 
@@ -328,7 +342,10 @@ def _calibrate(options: argparse.Namespace) -> int:
 def _card(options: argparse.Namespace) -> int:
     write = import_module("classifier.card").write
     measured = [json.loads(line) for file in options.unseen for line in file.read_text("utf-8").splitlines()]
-    write(options.model or DEFAULT, options.data, options.out, options.sealed, options.brief, measured, _say)
+    write(
+        options.model or DEFAULT, options.data, options.out, options.sealed, options.brief, measured, _say,
+        options.lessons,
+    )  # fmt: skip
     return 0
 
 

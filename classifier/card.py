@@ -7,6 +7,7 @@ from typing import Any
 
 from classifier import artifact, evaluate, footprint, speed, unseen
 from classifier.groups import ENGLISH, GROUPS, Group
+from classifier.lessons import Lessons, read
 from classifier.model import Model, load
 from classifier.report import Figures
 
@@ -15,17 +16,21 @@ Say = Callable[[str], None]
 
 
 def write(
-    path: Path, data: Path, out: Path, sealed: bool, brief: bool, measured: Sequence[Mapping[str, Any]], say: Say
-) -> list[Path]:
+    path: Path, data: Path, out: Path, sealed: bool, brief: bool, measured: Sequence[Mapping[str, Any]], say: Say,
+    lessons: Sequence[Path] = (),
+) -> list[Path]:  # fmt: skip
     """Write the card of each group that the model at `path` has, and its plot, to the directory `out`.
 
     sealed: see `evaluate.identity`. brief: leave out what trains again. measured: records of tables of unseen
-    sources, if they were measured before. Returns the cards. Raises DataError.
+    sources, if they were measured before. lessons: for what trains again, see `unseen`. Returns the cards. Raises
+    DataError.
     """
-    model = load(path)
+    model, taught = load(path), [] if brief else [read(one) for one in lessons]
+    if not brief:
+        unseen.check(path, taught)
     out.mkdir(parents=True, exist_ok=True)
     return [
-        _write_one(group, model, path, data, out, sealed, brief, measured, say)
+        _write_one(group, model, path, data, out, sealed, brief, measured, say, taught if group == ENGLISH else ())
         for group in GROUPS
         if model.supports(group.language)
     ]
@@ -33,16 +38,18 @@ def write(
 
 def _write_one(
     group: Group, model: Model, path: Path, data: Path, out: Path, sealed: bool, brief: bool,
-    measured: Sequence[Mapping[str, Any]], say: Say,
+    measured: Sequence[Mapping[str, Any]], say: Say, lessons: Sequence[Lessons],
 ) -> Path:  # fmt: skip
     loaded = artifact.read(path.with_name(group.file) if group != ENGLISH else path)
     measures = (
-        _english(model, path, data, sealed, brief, measured, say) if group == ENGLISH else _other(group, model, data)
+        _english(model, path, data, sealed, brief, measured, say, lessons)
+        if group == ENGLISH
+        else _other(group, model, data)
     )
     tables = [table.as_markdown() for table in measures]
     plot = out / f"calibration-{group.name}.svg"
     if not brief:
-        found = unseen.out_of_fold(data, say, group)
+        found = unseen.out_of_fold(data, say, group, lessons=lessons)
         tables += [table.as_markdown() for table in unseen.calibrated(found)]
         plot.write_text(unseen.plotted(found, f"{group.name}: rows out of fold"), encoding="utf-8")
         tables.append(f"![Reliability of rows out of fold]({plot.name})\n")
@@ -67,12 +74,13 @@ def _write_one(
 
 
 def _english(
-    model: Model, path: Path, data: Path, sealed: bool, brief: bool, measured: Sequence[Mapping[str, Any]], say: Say
-) -> Iterator[Figures]:
+    model: Model, path: Path, data: Path, sealed: bool, brief: bool, measured: Sequence[Mapping[str, Any]], say: Say,
+    lessons: Sequence[Lessons],
+) -> Iterator[Figures]:  # fmt: skip
     steps: list[Callable[[], Iterable[Figures]]] = [
         lambda: evaluate.known(model, data),
         lambda: map(Figures.from_record, measured),
-        *([] if brief or measured else [lambda: unseen.unseen(data, say)]),
+        *([] if brief or measured else [lambda: unseen.unseen(data, say, lessons=lessons)]),
         lambda: evaluate.sources(model, data),
         lambda: evaluate.identity(model, sealed),
         lambda: evaluate.disguised(model, data),

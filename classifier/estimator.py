@@ -32,15 +32,18 @@ class CommentClassifier(BaseEstimator):  # type: ignore[misc]
         self.strength = strength
         self.least_texts = least_texts
 
-    def fit(self, X: Sequence[str], y: Matrix, sample_weight: Matrix | None = None) -> Self:
-        """Learn from texts (n) and targets (n x labels: 1, 0, NaN for "not known").
+    def fit(
+        self, X: Sequence[str], y: Matrix, sample_weight: Matrix | None = None, *, counted: int | None = None
+    ) -> Self:
+        """Learn from texts (n) and targets (n x labels: 1, 0, what is between, NaN for "not known").
 
-        sample_weight: n x labels, or None for ones. A head without both kinds of targets gives even odds.
+        sample_weight: n x labels, or None for ones. counted: only so many texts, the first, say how rare a feature is
+        (default: all). A head without both kinds of targets gives even odds.
         """
         weights = np.ones_like(y) if sample_weight is None else sample_weight
         seen = heads.counts(X)
         self.classes_ = list(LABELS)
-        self.idf2_ = heads.squared_idf(seen, self.least_texts)
+        self.idf2_ = heads.squared_idf(seen[:counted], self.least_texts)
         points = heads.vectors(seen, self.idf2_)
         self.heads_ = [
             heads.fit(points, y[:, column], weights[:, column], self.strength) for column in range(len(LABELS))

@@ -95,21 +95,37 @@ def fit(
 ) -> Head:
     """Fit one head on the rows whose target is not NaN, on one thread, so that the same data give the same bytes.
 
-    Without both kinds of rows there is nothing to tell apart: the head gives every text the same log-odds.
+    A target between 0 and 1 counts as so much of a positive, and the rest of its weight as a negative. Without both
+    kinds of rows there is nothing to tell apart: the head gives every text the same log-odds.
     """
-    known = ~np.isnan(target)
-    kinds = np.bincount(target[known].astype(np.int8), minlength=2)
+    points, truth, weight = _sharp(points, target, weight)
+    kinds = np.bincount(truth, minlength=2)
     if not kinds.all():
         return Head(np.zeros(points.shape[1]), float(np.log((kinds[1] + 0.5) / (kinds[0] + 0.5))))
     used = np.unique(points.indices)
     few = len(used) < _FEW
     regression = LogisticRegression(C=strength, tol=_TOLERANCE, max_iter=_ROUNDS)
     with threadpool_limits(limits=1):
-        seen = points[known][:, used] if few else points[known]
-        regression.fit(seen, target[known].astype(np.int8), sample_weight=weight[known])
+        regression.fit(points[:, used] if few else points, truth, sample_weight=weight)
     coefficients = np.zeros(points.shape[1])
     coefficients[used if few else slice(None)] = regression.coef_[0]
     return Head(coefficients, float(regression.intercept_[0]))
+
+
+def _sharp(
+    points: sparse.csr_matrix, target: NDArray[np.float32], weight: NDArray[np.float32]
+) -> tuple[sparse.csr_matrix, NDArray[np.int8], NDArray[np.float32]]:
+    """The rows with a target, those between 0 and 1 twice: as a positive, and at the end as a negative."""
+    known = ~np.isnan(target)
+    points, target, weight = points[known], target[known], weight[known]
+    soft = (target > 0) & (target < 1)
+    if not soft.any():
+        return points, target.astype(np.int8), weight
+    share = target[soft]
+    twice = np.concatenate([weight, weight[soft] * (1 - share)])
+    twice[: len(weight)][soft] *= share
+    kinds = np.concatenate([(target > 0).astype(np.int8), np.zeros(len(share), dtype=np.int8)])
+    return sparse.vstack([points, points[soft]], format="csr"), kinds, twice
 
 
 def decide(points: sparse.csr_matrix, head: Head) -> NDArray[np.float64]:

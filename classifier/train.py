@@ -16,6 +16,7 @@ from classifier.augment import augment
 from classifier.data import Corpus, DataError, Row, read
 from classifier.estimator import CommentClassifier
 from classifier.groups import ENGLISH, GROUPS, LEAST_JUDGED, Group
+from classifier.lessons import TAUGHT, WEIGHTS, Lessons
 from classifier.scores import LABELS, UNIT
 
 RELEASE = "2026.12"
@@ -28,15 +29,22 @@ def _silent(line: str) -> None:
     """Say nothing."""
 
 
-def train(data: Path, out: Path, say: Callable[[str], None] = _silent, names: Sequence[str] = ()) -> list[Path]:
+def train(
+    data: Path,
+    out: Path,
+    say: Callable[[str], None] = _silent,
+    names: Sequence[str] = (),
+    lessons: Lessons | None = None,
+) -> list[Path]:
     """Train the groups of `names` (none: all that have data) and write their files to the directory `out`.
 
-    Learns from `train` rows of `data` and calibrates on its `dev` rows. Returns the files. Raises DataError.
+    Learns from `train` rows of `data`, in English from `lessons` too, and calibrates on its `dev` rows. Returns the
+    files. Raises DataError.
     """
     out.mkdir(parents=True, exist_ok=True)
     chosen = [group for group in GROUPS if group.name in names or not names]
     return [
-        train_group(group, data / group.folder, out / group.file, say)
+        train_group(group, data / group.folder, out / group.file, say, lessons if group == ENGLISH else None)
         for group in chosen
         if names or group == ENGLISH or _has_data(group, data / group.folder)
     ]
@@ -47,7 +55,9 @@ def _has_data(group: Group, data: Path) -> bool:
     return files and bool(measured_labels(group, read(data, group.language).split("dev")))
 
 
-def train_group(group: Group, data: Path, out: Path, say: Callable[[str], None] = _silent) -> Path:
+def train_group(
+    group: Group, data: Path, out: Path, say: Callable[[str], None] = _silent, lessons: Lessons | None = None
+) -> Path:
     """Train one group on the rows of its language in `data`; its checksum is written beside `out`. Raises DataError."""
     corpus = read(data, group.language)
     rows, held_out = corpus.split("train"), corpus.split("dev")
@@ -55,7 +65,7 @@ def train_group(group: Group, data: Path, out: Path, say: Callable[[str], None] 
     if not measured:
         raise DataError(f"{data} has too few dev rows in {group.name} to measure any label on")
     say(f"{group.name}: {len(rows)} rows to learn {', '.join(measured)} from")
-    trained = learn(rows, held_out, measured, english=group == ENGLISH)
+    trained = learn(rows, held_out, measured, english=group == ENGLISH, lessons=lessons)
     for label, platt in zip(LABELS, trained.platts_, strict=True):
         if label in measured:
             say(f"{group.name} {label}: slope {platt.slope:.3f}, offset {platt.offset:.3f}")
@@ -64,7 +74,7 @@ def train_group(group: Group, data: Path, out: Path, say: Callable[[str], None] 
         languages=(group.language,),
         measured=measured,
         context={name: round(odds / UNIT) for name, odds in context.weights().items()} if "spam" in measured else {},
-        training=describe(corpus, trained),
+        training=describe(corpus, trained, lessons),
     )
     digest = artifact.write(out, header, trained.weights_)
     say(f"wrote {out}, {out.stat().st_size} bytes, sha256 {digest}")
@@ -82,15 +92,21 @@ def measured_labels(group: Group, held_out: Sequence[Row]) -> tuple[str, ...]:
 
 
 def learn(
-    rows: Sequence[Row], held_out: Sequence[Row], labels: Sequence[str] = LABELS, english: bool = True
-) -> CommentClassifier:
-    """Fit the heads of `labels` on `rows`, and on rows made from them, and calibrate them on `held_out`.
+    rows: Sequence[Row], held_out: Sequence[Row], labels: Sequence[str] = LABELS, english: bool = True,
+    lessons: Lessons | None = None,
+) -> CommentClassifier:  # fmt: skip
+    """Fit the heads of `labels` on `rows`, on rows made from them and on `lessons`; calibrate them on `held_out`.
 
     The head of any other label gives every text even odds. english: make such rows; their templates are English.
     """
     rows = [*rows, *augment(rows, SEED)] if english else list(rows)
     judged = [row for row in held_out if row.family not in UNCALIBRATED_FAMILIES]
-    trained = CommentClassifier().fit([row.text for row in rows], *targets.for_heads(rows, labels))
+    texts, (target, weight) = [row.text for row in rows], targets.for_heads(rows, labels)
+    if lessons is not None:
+        taught, taught_weight = lessons.targets(labels)
+        texts += lessons.texts
+        target, weight = np.concatenate([target, taught]), np.concatenate([weight, taught_weight])
+    trained = CommentClassifier().fit(texts, target, weight, counted=len(rows))
     return trained.calibrate(
         [row.text for row in judged],
         *targets.for_calibration(judged, labels),
@@ -98,8 +114,8 @@ def learn(
     )
 
 
-def describe(corpus: Corpus, trained: CommentClassifier) -> dict[str, Any]:
-    """What the header records about the training: data, counts, settings, calibration."""
+def describe(corpus: Corpus, trained: CommentClassifier, lessons: Lessons | None) -> dict[str, Any]:
+    """What the header records about the training: data, counts, settings, calibration, the teacher."""
     rows = corpus.split("train")
     used = {row.family for row in corpus.rows}
     return {
@@ -129,4 +145,11 @@ def describe(corpus: Corpus, trained: CommentClassifier) -> dict[str, Any]:
             "scikit_learn": sklearn.__version__,
             "numpy": np.__version__,
         },
-    }
+    } | _taught(lessons)
+
+
+def _taught(lessons: Lessons | None) -> dict[str, Any]:
+    if lessons is None:
+        return {}
+    named = {"teacher": lessons.teacher, "sha256": lessons.digest, "number": len(lessons.given)}
+    return {"lessons": {**named, "weights": WEIGHTS, "labels": list(TAUGHT)}}

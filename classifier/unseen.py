@@ -1,6 +1,7 @@
 """Train without what is judged: whole sources left out in rotation, and folds for calibration.
 
-These are the figures to believe. They retrain the model many times, so they take minutes to an hour.
+These are the figures to believe. They retrain the model many times, so they take minutes to an hour. A model that
+learned from lessons is judged by the lessons of teachers that never saw the families that it is judged on.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier import baselines, calibration, heads, targets
-from classifier.data import Row, read
+from classifier import artifact, baselines, calibration, heads, targets
+from classifier.data import DataError, Row, read
 from classifier.evaluate import rank
 from classifier.groups import ENGLISH, Group
+from classifier.lessons import Lessons
 from classifier.report import Curve, Figures, reliability_plot
 from classifier.scores import LABELS
 from classifier.train import UNCALIBRATED_FAMILIES, learn
@@ -27,9 +29,22 @@ _SEED = 5
 Say = Callable[[str], None]
 
 
-def unseen(data: Path, say: Say, labels: Sequence[str] = ROTATED) -> Iterator[Figures]:
-    """For each family of sources: train without it, judge on all of it; the same for the baseline. Raises DataError."""
+def check(model: Path, lessons: Sequence[Lessons]) -> None:
+    """Raise DataError where `model` learned from lessons and there are none to judge it by."""
+    if "lessons" in artifact.read(model).header.training and not lessons:
+        raise DataError(
+            f"{model} learned from lessons. Say with --lessons which it is judged by: those of teachers that were "
+            "trained without the families that it is judged on."
+        )
+
+
+def unseen(data: Path, say: Say, labels: Sequence[str] = ROTATED, lessons: Sequence[Lessons] = ()) -> Iterator[Figures]:
+    """For each family of sources: train without it, judge on all of it; the same for the baseline.
+
+    lessons: of teachers that were trained without families, so that there is one for each. Raises DataError.
+    """
     rows = list(read(data).rows)
+    families = sorted({row.family for row in rows} - UNCALIBRATED_FAMILIES)
     counted = baselines.Counted([row.text for row in rows])
     table = Figures(
         "Sources left out of training in rotation, AUC on all their rows",
@@ -37,8 +52,10 @@ def unseen(data: Path, say: Say, labels: Sequence[str] = ROTATED) -> Iterator[Fi
         digits=4,
     )
     found: dict[str, list[tuple[float, float]]] = {label: [] for label in labels}
-    for family in sorted({row.family for row in rows} - UNCALIBRATED_FAMILIES):
-        for label, ours, theirs, positives, negatives in _without(family, rows, counted, labels):
+    judged = [family for family in families if _judged(_rows_of(family, rows), labels)]
+    teachers = {family: _teacher(family, lessons) for family in judged}
+    for family in judged:
+        for label, ours, theirs, positives, negatives in _without(family, rows, counted, labels, teachers[family]):
             table.add(label, family, ours, theirs, ours - theirs, positives, negatives)
             found[label].append((ours, theirs))
             say(f"without {family}: {label} {ours:.4f}, TF-IDF {theirs:.4f}")
@@ -50,18 +67,17 @@ def unseen(data: Path, say: Say, labels: Sequence[str] = ROTATED) -> Iterator[Fi
 
 
 def _without(
-    family: str, rows: Sequence[Row], counted: baselines.Counted, labels: Sequence[str]
+    family: str, rows: Sequence[Row], counted: baselines.Counted, labels: Sequence[str], lessons: Lessons | None
 ) -> Iterator[tuple[str, float, float, int, int]]:
     asked = [at for at, row in enumerate(rows) if row.family == family]
     known = [at for at, row in enumerate(rows) if row.family != family and row.split == "train"]
     truth = targets.matrix([rows[at] for at in asked])
-    judged = [label for label in labels if _both(truth[:, LABELS.index(label)])]
-    if not judged:
-        return
-    teachers = [rows[at] for at in known]
+    judged = _judged([rows[at] for at in asked], labels)
+    learned = [rows[at] for at in known]
     held_out = [row for row in rows if row.family != family and row.split == "dev"]
-    odds = learn(teachers, held_out, judged).decision_function([rows[at].text for at in asked])
-    wanted, weights = targets.for_heads(teachers, judged)
+    trained = learn(learned, held_out, judged, lessons=lessons)
+    odds = trained.decision_function([rows[at].text for at in asked])
+    wanted, weights = targets.for_heads(learned, judged)
     points, asking = counted.vectors(np.array(known), np.array(asked))
     for label in judged:
         column = LABELS.index(label)
@@ -69,6 +85,24 @@ def _without(
         usual = rank(truth[:, column], baselines.regress(points, wanted[:, column], weights[:, column], asking))
         if ours and usual:
             yield label, ours.auc, usual.auc, ours.positives, ours.negatives
+
+
+def _rows_of(family: str, rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.family == family]
+
+
+def _judged(rows: Sequence[Row], labels: Sequence[str]) -> list[str]:
+    """The labels that `rows` have both kinds of."""
+    truth = targets.matrix(rows)
+    return [label for label in labels if _both(truth[:, LABELS.index(label)])]
+
+
+def _teacher(family: str, lessons: Sequence[Lessons]) -> Lessons | None:
+    """The lessons of a teacher that never saw `family`; None where there are no lessons at all."""
+    found = next((one for one in lessons if family in one.without), None)
+    if lessons and found is None:
+        raise DataError(f"No lessons are from a teacher that was trained without {family}.")
+    return found
 
 
 def _both(truth: targets.Column) -> bool:
@@ -96,19 +130,29 @@ class OutOfFold:
         return self.odds[fit, column], truth[fit] == 1
 
 
-def out_of_fold(data: Path, say: Say, group: Group = ENGLISH, folds: int = FOLDS) -> OutOfFold:
-    """Score every row by a model trained on the other folds and calibrated on a fifth of them. Raises DataError."""
+def out_of_fold(
+    data: Path, say: Say, group: Group = ENGLISH, folds: int = FOLDS, lessons: Sequence[Lessons] = ()
+) -> OutOfFold:
+    """Score every row by a model trained on the other folds and calibrated on a fifth of them.
+
+    With lessons, by one that learned from a teacher that never saw its family; rows that a generator made, which are
+    not judged, are left at even odds then. Raises DataError.
+    """
     rows = list(read(data / group.folder, group.language).rows)
-    fold = _folds(rows, folds)
+    fold, family = _folds(rows, folds), np.array([row.family for row in rows])
+    for one in set(family.tolist()) - UNCALIBRATED_FAMILIES:
+        _teacher(one, lessons)
     odds = np.zeros((len(rows), len(LABELS)))
     labels = tuple(label for label in RATES if label in group.labels)
     for number in range(folds):
         others = np.flatnonzero(fold != number)
         held_out = set(np.random.default_rng(_SEED).permutation(others)[: len(others) // 5].tolist())
         known = [rows[at] for at in others if at not in held_out]
-        trained = learn(known, [rows[at] for at in sorted(held_out)], labels, english=group == ENGLISH)
-        asked = np.flatnonzero(fold == number)
-        odds[asked] = trained.decision_function([rows[at].text for at in asked])
+        for teacher in lessons or (None,):
+            asked = np.flatnonzero((fold == number) & (teacher is None or np.isin(family, list(teacher.without))))
+            judged = [rows[at] for at in sorted(held_out)]
+            trained = learn(known, judged, labels, english=group == ENGLISH, lessons=teacher)
+            odds[asked] = trained.decision_function([rows[at].text for at in asked])
         say(f"{group.name}: fold {number + 1} of {folds}")
     return OutOfFold(rows, odds)
 

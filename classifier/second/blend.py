@@ -15,22 +15,23 @@ from classifier.data import Row
 from classifier.scores import LABELS
 from classifier.second.artifact import Blend
 
-FIRST = 0.35
-"""The first tier's share of the sum; the second's is the rest."""
+FIRST = {label: 0.65 if label == "identity_attack" else 0.35 for label in LABELS}
+"""The first tier's share of the sum, by label; the second's is the rest."""
 
 Odds = NDArray[np.float64]
 
 
-def mixed(first: Odds, second: Odds, spreads: Sequence[float], share: float = FIRST) -> Odds:
+def mixed(first: Odds, second: Odds, spreads: Sequence[float], share: float) -> Odds:
     """The sum of both log-odds of one label, each divided by its spread; share: the first tier's."""
     return np.asarray(share * first / spreads[0] + (1 - share) * second / spreads[1])
 
 
-def fit(first: Odds, second: Odds, rows: Sequence[Row], share: float = FIRST) -> dict[str, Blend]:
+def fit(first: Odds, second: Odds, rows: Sequence[Row], shares: Mapping[str, float] = FIRST) -> dict[str, Blend]:
     """The blend of each label. first, second: log-odds of both tiers (rows x labels) on rows neither learned from."""
     target, weight = targets.for_calibration(rows, LABELS)
     blend = {}
     for column, label in enumerate(LABELS):
+        share = shares[label]
         spreads = [float(odds[:, column].std()) or 1.0 for odds in (first, second)]
         sums = mixed(first[:, column], second[:, column], spreads, share)
         line = heads.calibrate(sums, target[:, column], weight[:, column], heads.BASE_RATES[label])

@@ -1,6 +1,6 @@
 """From a fine-tuned network to the file that is served: scales, graph, blend, header."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,10 +30,14 @@ _SEED = 2
 
 def build(
     network: Network, pieces: Pieces, longest: int, corpus: Corpus, first: first_tier.Model, settings: dict[str, Any],
-    out: Path, say: Callable[[str], None],
+    without: Collection[str], out: Path, say: Callable[[str], None],
 ) -> str:  # fmt: skip
-    """Write the file of `network`; its blend is fitted on the dev rows of `corpus`. Returns its SHA-256."""
-    watched = Random(_SEED).sample(corpus.split("train"), WATCHED)
+    """Write the file of `network`; its blend is fitted on the dev rows of `corpus`. Returns its SHA-256.
+
+    without: families that it was trained without; nothing of them is used.
+    """
+    seen = [row for row in corpus.rows if row.family not in without]
+    watched = Random(_SEED).sample([row for row in seen if row.split == "train"], WATCHED)
     scales = quantise.observed(network, tokenised(pieces, [row.text for row in watched], longest))
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     made = graph.build(weights, network.shape, scales)
@@ -42,13 +46,14 @@ def build(
         "data": corpus.hashes,
         "settings": settings,
         "shape": network.shape.as_record(),
+        "without": sorted(without),
         "first": {"version": first.version, "share": blend.FIRST},
         "torch": torch.__version__,
         "onnxruntime": onnxruntime.__version__,
     }
     header = Header(RELEASE, LANGUAGES, longest, {}, training)
     artifact.write(out, header, pieces.words, made)
-    judged = [row for row in corpus.split("dev") if row.family not in UNCALIBRATED_FAMILIES]
+    judged = [row for row in seen if row.split == "dev" and row.family not in UNCALIBRATED_FAMILIES]
     both = blend.fit(*_odds(out, first, judged), judged)
     digest = artifact.write(out, Header(RELEASE, LANGUAGES, longest, both, training), pieces.words, made)
     say(f"wrote {out}, {out.stat().st_size:,} bytes, sha256 {digest}")

@@ -1,4 +1,4 @@
-"""`python -m classifier second`: fetch, info, train, build, unseen.
+"""`python -m classifier second`: fetch, info, train, build, teach, unseen.
 
 To fetch, the packages of the first tier are enough; what trains needs torch and onnx besides (docs/contributor/
 classifier.md says how), and loads them by name when its command runs.
@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from classifier import lessons
 from classifier.artifact import ModelError
 from classifier.data import read
 from classifier.model import DEFAULT as FIRST
@@ -65,6 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--base", type=Path, required=True, metavar="DIR", help="as for train")
     build.set_defaults(run=_build)
 
+    teach = commands.add_parser(
+        "teach",
+        help="write lessons for the first tier to learn from",
+        description="Let a second tier read parts of the train rows of DIR, and write what it says: lessons, for "
+        "`train --lessons`. They hold parts of the comments. Needs onnxruntime.",
+    )
+    teach.add_argument("--second", type=Path, default=finding.DEFAULT, metavar="FILE", help="default: %(default)s")
+    teach.add_argument("--out", type=Path, required=True, metavar="FILE", help="where they go (.jsonl.gz)")
+    teach.set_defaults(run=_teach)
+
     unseen = commands.add_parser(
         "unseen",
         help="judge networks on the families they were trained without",
@@ -73,9 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     unseen.add_argument("--base", type=Path, required=True, metavar="DIR", help="as for train")
     unseen.add_argument("work", type=Path, nargs="+", metavar="DIR", help="where `train --work` wrote")
+    unseen.add_argument(
+        "--lessons", action="append", type=Path, default=[], metavar="FILE", help="for the first tier; may be repeated"
+    )
     unseen.set_defaults(run=_unseen)
 
-    for one in (command, build, unseen):
+    for one in (command, build, teach, unseen):
         one.add_argument("--data", type=Path, required=True, metavar="DIR", help="see classifier/data.py")
     for one in (command, build):
         one.add_argument("--work", type=Path, required=True, metavar="DIR", help="where work is kept, to go on from")
@@ -118,13 +132,20 @@ def _build(options: argparse.Namespace, say: Say) -> int:
     settings = {field.name: record["settings"][field.name] for field in fields(train.Settings)}
     build.build(
         network, train.vocabulary(options.base), settings["longest"], read(options.data), load(options.model),
-        settings, options.out, say,
+        settings, record["without"], options.out, say,
     )  # fmt: skip
     return 0
 
 
+def _teach(options: argparse.Namespace, say: Say) -> int:
+    import_module("classifier.second.teach").teach(options.second, options.data, options.out, say)
+    return 0
+
+
 def _unseen(options: argparse.Namespace, say: Say) -> int:
-    tables: Any = import_module("classifier.second.unseen").unseen(options.data, options.base, options.work, say)
+    unseen: Any = import_module("classifier.second.unseen").unseen
+    taught = [lessons.read(one) for one in options.lessons]
+    tables = unseen(options.data, options.base, options.work, say, taught)
     for table in tables:
         say(table.as_text())
     return 0

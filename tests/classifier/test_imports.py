@@ -18,7 +18,7 @@ print("\\n".join(sorted(set(sys.modules) - before)))
 """
 TRAINING = {
     "augment", "baselines", "calibration", "card", "data", "disguise", "estimator", "evaluate", "footprint", "groups",
-    "heads", "measures", "probes", "recalibrate", "report", "speed", "targets", "train", "unseen", "__main__",
+    "heads", "lessons", "measures", "probes", "recalibrate", "report", "speed", "targets", "train", "unseen", "__main__",
 }  # fmt: skip
 SERVING_MAY_IMPORT = {
     "bisect", "collections", "dataclasses", "fasttext", "functools", "hashlib", "importlib", "json", "math", "numpy", "pathlib",
