@@ -48,6 +48,7 @@ def test_a_frozen_process_falls_silent(running: House, folder: Path, name: str) 
 
 def test_a_worker_cut_off_from_the_broker_falls_silent(running: House, folder: Path) -> None:
     """It hears nothing then; after the broker is back it comes round again. The relay does without a broker."""
+    _comes_round(folder / "worker", 30)
     running.servers.valkey.kill()
     try:
         _falls_silent(folder / "worker", 30)
@@ -59,6 +60,7 @@ def test_a_worker_cut_off_from_the_broker_falls_silent(running: House, folder: P
 
 def test_a_relay_cut_off_from_the_database_falls_silent(running: House, folder: Path) -> None:
     """A round without the database is none."""
+    _comes_round(folder / "relay", 30)
     running.servers.postgres.kill()
     try:
         _falls_silent(folder / "relay", 30)

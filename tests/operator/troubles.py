@@ -170,6 +170,7 @@ def model_refused(seen: Watched) -> Iterator[None]:
     """A model file is altered: the worker does not start, and a relay's stand-in sends everything to moderators."""
     altered = Path(seen.house.folder / "altered.model")
     altered.write_bytes(b"not a model")
+    seen.house.kill("worker")
     _relays(seen, COMITY_MODEL=str(altered))
     seen.house.settled(seen.house.submit(3), 20)
     yield
