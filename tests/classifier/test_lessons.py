@@ -50,16 +50,19 @@ def test_a_file_of_lessons_holds_what_was_written(tmp_path: Path) -> None:
     assert lessons.read(tmp_path / "two.jsonl.gz") == replace(made, digest=digest)
 
 
+HEAD = b'{"teacher": "x", "without": []}\n'
+
+
 @pytest.mark.parametrize(
     "content",
     [
-        None,
-        b"no gzip",
-        gzip.compress(b""),
-        gzip.compress(b'{"teacher": "x", "without": []}\n["whole", "f", "t", [1, 1, 1, 1, 1, 1, 1]]'),
-        gzip.compress(b'{"teacher": "x", "without": []}\n["part", "f", "t", [1, 1]]'),
-        gzip.compress(b'{"teacher": "x", "without": []}\n["part", "f", "t", [1, 1, 1, 1, 1, 1, NaN]]'),
-        gzip.compress(b'{"teacher": "x", "without": []}\n["part", "f", "t", [1, 1, 1, 1, 1, 1, 1]]')[:-9],
+        pytest.param(None, id="no file"),
+        pytest.param(b"no gzip", id="not gzip"),
+        pytest.param(gzip.compress(b""), id="empty"),
+        pytest.param(gzip.compress(HEAD + b'["whole", "f", "t", [1, 1, 1, 1, 1, 1, 1]]'), id="a kind there is not"),
+        pytest.param(gzip.compress(HEAD + b'["part", "f", "t", [1, 1]]'), id="too few targets"),
+        pytest.param(gzip.compress(HEAD + b'["part", "f", "t", [1, 1, 1, 1, 1, 1, NaN]]'), id="no number"),
+        pytest.param(gzip.compress(HEAD + b'["part", "f", "t", [1, 1, 1, 1, 1, 1, 1]]')[:-9], id="cut off"),
     ],
 )
 def test_what_holds_no_lessons_is_refused(tmp_path: Path, content: bytes | None) -> None:
