@@ -135,6 +135,18 @@ def test_what_was_seen_before_another_change_is_not_changed(
     check(world)
 
 
+def test_the_policy_decides_only_what_waits_for_it(world: World, pool_of: Callable[[str], Database]) -> None:
+    """Even with the versions of this moment: a verdict that is due to nobody, on a comment that was judged, is dropped."""
+    made = world.published()
+    with pool_of("worker").transaction() as connection:
+        seen = comments.see(connection, UUID(made["id"]), [world.site.id])
+        versions = (seen.state, seen.version, seen.content_version)
+        late = Ruling(seen.id, Action.REJECT, Actor.POLICY, *versions, policy_version=1)
+        assert comments.decide(connection, [late]) == []
+    assert world.status(made)["status"] == "published"
+    check(world)
+
+
 class MeetingModel(WordModel):
     """A model whose copies wait for each other before they answer, and first open the claims to the next one."""
 
