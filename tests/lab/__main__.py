@@ -89,8 +89,8 @@ def _read(words: Sequence[str]) -> argparse.Namespace:
                         help="hunt mutants instead; all of them without a name")  # fmt: skip
     parser.add_argument("--all", action="store_true", help="with --mutants: run the campaigns first")
     parser.add_argument("--page", type=Path, help="write the tables to this page")
-    parser.add_argument("--keep", type=Path, help="keep there what came of each, and go on from it: what ran at the same "
-                        "commit and size is not run again, unless it is named")  # fmt: skip
+    parser.add_argument("--keep", type=Path, help="keep there what came of each, and go on from it: what ran with the same "
+                        "code and size is not run again, unless it is named")  # fmt: skip
     parser.add_argument("--spoil", default="", help="SQL that takes a guarantee out of the database first")
     parser.add_argument("--findings", type=Path, help="write what was found to this file, as JSON")
     return parser.parse_args(words)

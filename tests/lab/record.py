@@ -18,7 +18,7 @@ _CODE = ("service", "workers", "classifier", "tests", "tools", "requirements.txt
 
 @dataclass(frozen=True)
 class Ran:
-    """When something was run: of which commit, at which share of the full size (a mutant: of none), on which day."""
+    """When something was run: with the code of which commit, at which share of the full size (a mutant: of none), on which day."""
 
     commit: str
     factor: float | None
@@ -41,18 +41,17 @@ class Ran:
 CHANGED = " with changes"
 
 
-def commit() -> str:
-    """The commit whose code runs, and whether anything of it is changed; "" where there is no history."""
+def commit(repository: Path = REPOSITORY) -> str:
+    """The newest commit that changed the code that runs, and whether more is changed; "" where there is no history."""
     try:
-        head = _git("rev-parse", "--short=10", "HEAD").strip()
-        return head + (CHANGED if _git("status", "--porcelain", "--", *_CODE).strip() else "")
+        newest = _git(repository, "log", "-1", "--abbrev=10", "--format=%h", "--", *_CODE).strip()
+        return newest + (CHANGED if _git(repository, "status", "--porcelain", "--", *_CODE).strip() else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 
 
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    return done.stdout
+def _git(repository: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=repository, capture_output=True, text=True, check=True).stdout
 
 
 def share(factor: float | None) -> str:

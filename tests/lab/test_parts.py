@@ -1,5 +1,6 @@
 """What the lab is made of: its HTTP, its look at memory, its record of what was run."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tests.lab.campaign import Outcome, Row
 from tests.lab.campaigns import BY_NAME
 from tests.lab.checker import Finding
 from tests.lab.mutants import MUTANTS, Caught
-from tests.lab.record import CHANGED, Ran, Record
+from tests.lab.record import CHANGED, Ran, Record, commit
 
 ANSWER = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"id": "one"}'
 THEN = Ran("0123456789", 0.1, "2026-11-25")
@@ -54,6 +55,26 @@ def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     changed = replace(THEN, commit=THEN.commit + CHANGED)
     kept.add(ROW, changed)
     assert "not committed" in kept.why("moderators", changed)
+
+
+def test_a_page_written_between_two_rows_is_no_change_of_the_code(tmp_path: Path) -> None:
+    """Only what changes the code makes another commit of it; where there is no history, none is named."""
+
+    def committed(name: str) -> str:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("one")
+        for words in (["add", "."], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", name]):
+            subprocess.run(["git", *words], cwd=tmp_path, check=True)
+        return commit(tmp_path)
+
+    assert commit(tmp_path) == ""
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    first = committed("service/a.py")
+    assert len(first) == 10
+    assert committed("docs/a.md") == first
+    (tmp_path / "service/a.py").write_text("two")
+    assert commit(tmp_path) == first + CHANGED
+    assert committed("tests/a.py") not in ("", first)
 
 
 def test_a_page_says_at_which_size_each_row_ran(tmp_path: Path) -> None:
