@@ -135,8 +135,9 @@ def out_of_fold(
 ) -> OutOfFold:
     """Score every row by a model trained on the other folds and calibrated on a fifth of them.
 
-    With lessons, by one that learned from a teacher that never saw its family; rows that a generator made, which are
-    not judged, are left at even odds then. Raises DataError.
+    With lessons, by one that learned from a teacher that never saw its family; so are the rows scored that calibration
+    is fitted to, one line for all. Rows that a generator made are judged by nobody and left at even odds then.
+    Raises DataError.
     """
     rows = list(read(data / group.folder, group.language).rows)
     fold, family = _folds(rows, folds), np.array([row.family for row in rows])
@@ -145,16 +146,32 @@ def out_of_fold(
     odds = np.zeros((len(rows), len(LABELS)))
     labels = tuple(label for label in RATES if label in group.labels)
     for number in range(folds):
-        others = np.flatnonzero(fold != number)
-        held_out = set(np.random.default_rng(_SEED).permutation(others)[: len(others) // 5].tolist())
-        known = [rows[at] for at in others if at not in held_out]
+        asked, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+        held_out = np.sort(np.random.default_rng(_SEED).permutation(others)[: len(others) // 5])
+        learned = [rows[at] for at in np.setdiff1d(others, held_out)]
+        raw = np.zeros_like(odds)
         for teacher in lessons or (None,):
-            asked = np.flatnonzero((fold == number) & (teacher is None or np.isin(family, list(teacher.without))))
-            judged = [rows[at] for at in sorted(held_out)]
-            trained = learn(known, judged, labels, english=group == ENGLISH, lessons=teacher)
-            odds[asked] = trained.decision_function([rows[at].text for at in asked])
+            judged = np.union1d(asked, held_out)
+            if teacher is not None:
+                judged = judged[np.isin(family[judged], list(teacher.without))]
+            trained = learn(learned, (), labels, english=group == ENGLISH, lessons=teacher)
+            raw[judged] = trained.decision_function([rows[at].text for at in judged])
+        odds[asked] = _calibrated_on([rows[at] for at in held_out], raw[held_out], labels, raw[asked])
         say(f"{group.name}: fold {number + 1} of {folds}")
     return OutOfFold(rows, odds)
+
+
+def _calibrated_on(
+    rows: Sequence[Row], raw: calibration.Matrix, labels: Sequence[str], asked: calibration.Matrix
+) -> calibration.Matrix:
+    """The log-odds `asked`, by the lines that calibration finds for `rows`, which have the log-odds `raw`."""
+    fit = np.array([row.family not in UNCALIBRATED_FAMILIES for row in rows])
+    target, weight = targets.for_calibration([row for row in rows if row.family not in UNCALIBRATED_FAMILIES], labels)
+    lines = [
+        heads.calibrate(raw[fit, column], target[:, column], weight[:, column], heads.BASE_RATES[label])
+        for column, label in enumerate(LABELS)
+    ]
+    return np.stack([line.apply(asked[:, column]) for column, line in enumerate(lines)], axis=1)
 
 
 def calibrated(found: OutOfFold) -> Iterator[Figures]:
