@@ -61,14 +61,15 @@ def conninfo(url: str, process: str) -> dict[str, Any]:
 
 #: SQLSTATE classes: connection exception, insufficient resources, operator intervention (shutdown, crash), I/O error.
 _GONE = ("08", "53", "57P", "58")
+_OURS = (psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError)
 _BUSY = frozenset({"55P03", "40001", "40P01", "57014"})  # lock and statement time-outs, serialisation, deadlock
 
 
 def _meaning(error: psycopg.Error) -> type[Exception] | None:
     """What a driver's error means to a caller; None for a fault of ours."""
     state = error.sqlstate
-    if state is None:
-        return Unavailable if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) else None
+    if state is None:  # the driver's own words: also that a server which was stopped said more than it was asked
+        return None if isinstance(error, _OURS) else Unavailable
     if state in _BUSY:
         return Busy
     return Unavailable if state.startswith(_GONE) else None

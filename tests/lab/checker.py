@@ -199,6 +199,9 @@ def _no_500(facts: Facts) -> Iterator[str]:
     for one in facts.entries:
         if one.status in (500, 502, 504):
             yield f"a {one.what} was answered {one.status}"
+    for path in facts.files:
+        said = path.read_text(errors="replace").splitlines() if path.exists() else []
+        yield from (f"{path.name} says: {line}" for line in said if '"event": "request_failed"' in line)
 
 
 @invariant("no address outside the vault")

@@ -10,23 +10,28 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing sends a reset
-WAYS = ("before", "with", "after")
+WAYS = ("before", "with", "within", "after")
+#: What a server says that is stopped at once, and the message that ends an answer of it.
+_LAST_WORDS = b"SFATAL\0VFATAL\0C57P02\0Mterminating connection because of crash of another server process\0\0"
+_FATAL = b"E" + struct.pack("!i", 4 + len(_LAST_WORDS)) + _LAST_WORDS
+_READY = len(b"Z\0\0\0\5I")
 _SUBMITS = re.compile(rb"comity\.submit(_many)?\(")  # of one, or of several together
 
 
 class Proxy:
     """Listens on a port of 127.0.0.1 and hands on to a server's Unix socket.
 
-    share: how many of the commits are cut. Cut `before` the server hears of it, `with` it, or `after` it was done and
-    before the client hears so. cuts: how many there were, by what was being committed and in which way.
+    share: how many of the commits are cut. Cut `before` the server hears of it, `with` it, `within` its answer, which
+    ends in the words of a server that is stopped, or `after` it was done and before the client hears so. cuts: how many
+    there were, by what was being committed and in which way.
     """
 
-    def __init__(self, server: Path, share: float, seed: int = 7) -> None:
-        self._server, self.share = server, share
+    def __init__(self, server: Path, share: float, seed: int = 7, ways: Sequence[str] = WAYS) -> None:
+        self._server, self.share, self._ways = server, share, ways
         self._dice = random.Random(seed)
         self.cuts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
@@ -68,7 +73,7 @@ class Proxy:
         with self._lock:
             if self._dice.random() >= self.share:
                 return None
-            way = self._dice.choice(WAYS)
+            way = self._ways[self.cut % len(self._ways)]  # in turn, so that even a few cuts are of every way
             self.cuts[what, way] += 1
             return way
 
@@ -79,6 +84,8 @@ class _Through:
     def __init__(self, client: socket.socket, server: socket.socket, choose: Callable[[str], str | None]) -> None:
         self._client, self._server, self._choose = client, server, choose
         self._withheld = threading.Event()  # answers are kept back: the client shall not hear of them
+        self._torn = threading.Event()  # the next answer shall not come to its end
+        self._left = threading.Event()  # the client hung up
 
     def start(self) -> None:
         """Hand on in both directions, in two threads."""
@@ -100,7 +107,7 @@ class _Through:
     def _there(self) -> None:
         submits: set[bytes] = set()  # names of prepared statements that take submissions in
         committing: str | None = None
-        for kind, message in _messages(self._client):
+        for kind, message in self._said():
             if kind == b"P":
                 name, query = message[5:].split(b"\0")[:2]
                 (submits.add if _SUBMITS.search(query) else submits.discard)(name)
@@ -114,8 +121,8 @@ class _Through:
                 committing = None
             if way == "before":
                 return
-            if way == "after":
-                self._withheld.set()
+            if way in ("within", "after"):
+                (self._torn if way == "within" else self._withheld).set()
             self._server.sendall(message)
             if way == "with":
                 return
@@ -124,7 +131,18 @@ class _Through:
         while piece := self._server.recv(65536):
             if self._withheld.is_set():
                 return  # an answer to the COMMIT: it is done, and nobody will know
+            if self._torn.is_set():
+                self._client.sendall(piece[:-_READY] + _FATAL)
+                self._client.shutdown(socket.SHUT_WR)
+                self._left.wait(10)
+                return
             self._client.sendall(piece)
+
+    def _said(self) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            yield from _messages(self._client)
+        finally:
+            self._left.set()
 
 
 def _messages(client: socket.socket) -> Iterator[tuple[bytes, bytes]]:

@@ -80,7 +80,7 @@ def commits_cut(lab: Lab, factor: float) -> Outcome:
         f"{proxy.cut:,} cuts ({ways} the commit)",
         f"{kinds['submission']:,} of submissions, {kinds['decision']:,} of decisions; {lab.taken():,} keys",
     )
-    missed = {"before", "with", "after"} - {way for _, way in proxy.cuts}
+    missed = set(WAYS) - {way for _, way in proxy.cuts}
     found.demand(not missed, "cut in every way", f"never {missed}")
     return found
 

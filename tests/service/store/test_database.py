@@ -2,11 +2,14 @@
 
 import threading
 import time
+from pathlib import Path
+from urllib.parse import unquote
 
 import psycopg
 import pytest
 
 from service.store.database import Busy, Database, Unavailable
+from tests.lab.proxy import WAYS, Proxy
 from tests.world import World, as_role
 
 
@@ -82,6 +85,30 @@ def test_a_connection_that_is_cut_makes_it_unavailable(database: Database) -> No
         connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
     with database.connection() as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_commit_that_is_cut_in_any_way_makes_it_unavailable(world: World, way: str) -> None:
+    """Also where the server's last words stand within its answer: the driver has no SQLSTATE for that."""
+    proxy = Proxy(Path(unquote(world.owner_url.partition("host=")[2])) / ".s.PGSQL.5432", share=0.0, ways=[way])
+    pool = Database(proxy.url(as_role(world.owner_url, "comity_web")), "web", 1)
+    with pool.connection() as connection:  # no commit of the pool's own is cut
+        connection.execute("SELECT 1")
+    proxy.share = 1.0
+    try:
+        with pytest.raises(Unavailable), pool.transaction() as connection:
+            connection.execute("SELECT 1")
+        assert proxy.cuts == {("decision", way): 1}
+    finally:
+        proxy.close()
+        pool.close()
+
+
+@pytest.mark.parametrize("statement", ["SELECT FROM nothing", "SELECT 1/0", "SELECT %s"])
+def test_whatever_another_try_cannot_heal_is_told_as_it_is(database: Database, statement: str) -> None:
+    """By the server, or by the driver before it asks."""
+    with pytest.raises(psycopg.Error), database.connection() as connection:
+        connection.execute(statement, [object()] if "%s" in statement else None)
 
 
 def test_a_fault_of_ours_stays_what_it_is(database: Database) -> None:
