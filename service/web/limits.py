@@ -21,7 +21,7 @@ from service.store.database import Busy, Database, Unavailable
 from service.web.errors import Problem
 
 SYNC_SECONDS = 0.25
-_LATEST_KEYS = 4096  # not computed anew: a reader sends several requests
+_LATEST_KEYS = 8192  # not computed anew: a reader sends several requests, each of which needs two
 MOST_KEYS = 100_000  # windows and bursts remembered at once; the oldest are forgotten first
 
 _log = log.get(__name__)
@@ -50,7 +50,7 @@ class Want:
 
 @dataclass(slots=True)
 class _Window:
-    key: tuple[bytes, int, int]  # whom it counts, seconds, start
+    key: tuple[bytes, int, int]  # whom it counts, seconds (which are in the first, too), start
     shared: int = 0
     mine: int = 0  # counted here and not yet added to the shared window
 
@@ -140,13 +140,30 @@ class Limits:
         if not dirty or self._database is None:
             return
         starts = {key: datetime.fromtimestamp(key[2], UTC) for key in dirty}
-        with self._database.connection() as connection:
-            sums = hits.add(connection, [(key[0], starts[key], n) for key, n in sorted(dirty.items())])
+        sums = self._add(self._database, [(key[0], starts[key], n) for key, n in sorted(dirty.items())])
         with self._lock:
             for key, n in dirty.items():
                 if window := self._windows.get(key):
-                    window.shared = sums[key[0], starts[key]]
+                    window.shared = sums.get((key[0], starts[key]), window.shared + n)
                     self._count(window, -n)
+
+    def _add(self, database: Database, counted: Sequence[hits.Hits]) -> Mapping[tuple[bytes, datetime], int]:
+        """The sums of the shared windows with these hits; none for a window that cannot be shared.
+
+        What is wrong with one window must not keep the others from being shared, now and ever after: they are tried by
+        halves. Raises Unavailable, Busy.
+        """
+        try:
+            with database.connection() as connection:
+                return hits.add(connection, counted)
+        except (Unavailable, Busy):
+            raise
+        except Exception:
+            if len(counted) == 1:
+                _log.warning("limits_sync_failed", exc_info=True)
+                return {}
+        half = len(counted) // 2
+        return {**self._add(database, counted[:half]), **self._add(database, counted[half:])}
 
     def _forget(self, now: float) -> None:
         """Drop from the old ends what no longer says anything: windows that ended, bursts that are free again."""
@@ -177,7 +194,8 @@ class Limits:
             self._dirty.discard(window.key)
 
     def _window(self, want: Want, now: float) -> _Window:
-        key = (self.key(want.name, want.who), want.seconds, int(now // want.seconds) * want.seconds)
+        # One limit's windows of different lengths may begin together: what is shared tells them apart by the digest.
+        key = (self.key(want.name, want.who, str(want.seconds)), want.seconds, int(now // want.seconds) * want.seconds)
         window = self._windows.get(key)
         if window is None:
             window = self._windows[key] = _Window(key)
