@@ -29,13 +29,12 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """One limit a request falls under: its name, whom it counts, how many in how many seconds, and what this costs."""
+    """One limit a request falls under: its name, whom it counts, and how many in how many seconds."""
 
     name: str
     who: bytes
     count: int
     seconds: int
-    cost: int = 1
 
     @property
     def burst(self) -> int:
@@ -104,14 +103,20 @@ class Limits:
             over = [
                 want
                 for want, window in found
-                if window.used + want.cost > want.count or (not gathered and self._bursts_over(want, now))
+                if window.used >= want.count or (not gathered and self._bursts_over(want, now))
             ]
             if over:
                 raise _refusal(over, found, now)
             for want, window in found:
-                self._count(window, want.cost)
+                self._count(window, 1)
                 self._count_burst(want, now)
         return Spent(found, _fields(found, now))
+
+    def fields(self, wants: Sequence[Want]) -> Mapping[str, str]:
+        """The RateLimit fields of limits as they are now. Counts nothing and refuses nothing, however full they are."""
+        now = self._now()
+        with self._lock:
+            return _fields([(want, self._window(want, now)) for want in wants], now)
 
     def give_back(self, spent: Spent, *, bursts: bool) -> Mapping[str, str]:
         """Undo a `spend`, once; returns the RateLimit fields as they are then.
@@ -122,7 +127,7 @@ class Limits:
         with self._lock:
             for want, window in spent.counted:
                 if self._windows.get(window.key) is window:
-                    self._count(window, -want.cost)
+                    self._count(window, -1)
                 if bursts:
                     self._free_burst(want)
             return _fields(spent.counted, self._now())
@@ -210,21 +215,21 @@ class Limits:
 
     def _count_burst(self, want: Want, now: float) -> None:
         key = self.key(want.name, want.who)
-        self._bursts[key] = max(self._bursts.pop(key, 0.0), now) + want.cost * want.each
+        self._bursts[key] = max(self._bursts.pop(key, 0.0), now) + want.each
         while len(self._bursts) > MOST_KEYS:
             self._bursts.popitem(last=False)
 
     def _free_burst(self, want: Want) -> None:
         key = self.key(want.name, want.who)
         if key in self._bursts:
-            self._bursts[key] -= want.cost * want.each
+            self._bursts[key] -= want.each
 
 
 def _refusal(over: Sequence[Want], found: Sequence[tuple[Want, _Window]], now: float) -> Problem:
     waits = []
     for want, window in found:
         if want in over:
-            full = window.used + want.cost > want.count
+            full = window.used >= want.count
             waits.append(ceil(want.seconds - now % want.seconds) if full else 1)
     names = [want.name for want in over]
     return Problem(
