@@ -4,7 +4,7 @@ import hmac
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -126,6 +126,19 @@ class Gate:
         except (Unavailable, Busy):
             return None
 
+    def site_by_id(self, site_id: UUID) -> Site:
+        """The site of something that was found. Raises NotFound when it is gone."""
+        return self._memory.get(("site id", site_id), lambda: self._read_site(site_id))
+
+    def origins(self) -> Collection[str]:
+        """The origins of all sites; none when that cannot be told now."""
+        try:
+            return self._memory.get(
+                ("origins",), lambda: frozenset(origin for site in self._read_sites() for origin in site.origins)
+            )
+        except (Unavailable, Busy):
+            return frozenset()
+
     def forget(self) -> None:
         """Look everything up anew: something was changed through this process."""
         self._memory.clear()
@@ -142,8 +155,7 @@ class Gate:
             raise Problem("forbidden", f"This route needs {right.value}.")
         if scope not in token.scopes:
             raise Problem("forbidden", f"This key lacks the scope {scope}. Use one that has it.")
-        site_id = token.site_id
-        site = self._memory.get(("site id", site_id), lambda: self._read_site(site_id))
+        site = self.site_by_id(token.site_id)
         return Caller(token, site, [site.id])
 
     def _sites(self, token: Token, right: Right) -> Sequence[UUID]:
