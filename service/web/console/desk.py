@@ -180,7 +180,10 @@ def _renew(response: Response) -> Response:
 
 @blueprint.errorhandler(SignedOut)
 def _signed_out(ended: SignedOut) -> Response:
-    pages.count_visit()
+    try:
+        pages.count_visit()
+    except Problem as full:  # nobody else handles what is raised here
+        return pages.error(full)
     posted = request.method == "POST"
     lost = "Nothing was changed. " if posted else ""
     note = f"Your session has ended. {lost}Sign in again to go on." if ended.ended or posted else None

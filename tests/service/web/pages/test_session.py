@@ -105,6 +105,28 @@ def test_a_session_ends_half_an_hour_after_the_last_request_and_twelve_hours_aft
         assert "Max-Age=0" in cookie
 
 
+@pytest.mark.parametrize("with_cookie", [False, True])
+def test_too_many_visits_are_refused_in_words(
+    make_world: Any, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, with_cookie: bool
+) -> None:
+    """429 with the time to wait, with a session that has ended or without one; nothing of it is an error of ours."""
+    world = make_world(limit_visitor=(4, 86_400))
+    visitor = with_session(world, 1802, 1802) if with_cookie else Visitor(world)
+    cookie = visitor.cookie()
+    pages = [visitor.get("/queue") for _ in range(4)]
+    if with_cookie:
+        visitor.client.set_cookie("comity_session", cookie.value, domain="127.0.0.1")
+    full = [visitor.get("/queue"), Page(visitor.post("/queue/undo", {"place": ""}))]
+    assert [page.status for page in (*pages, *full)] == [200] * 4 + [429] * 2
+    for page in full:
+        assert "There were many requests in a short time. Wait" in page.text
+        assert 0 < int(page.response.headers["Retry-After"]) <= 86_400
+        assert page.response.headers["RateLimit"].startswith('"visitor";r=0;')
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    logged = capfd.readouterr()
+    assert "request_failed" not in logged.out + logged.err
+
+
 def test_a_renewed_session_keeps_its_beginning(shared: World) -> None:
     """Sliding never moves the absolute end."""
     visitor = with_session(shared, 5000, 100)
