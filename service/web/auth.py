@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from service.keys import Keys, token_digest, token_id
-from service.store import sites
+from service.store import sessions, sites
 from service.store.comments import NotFound
 from service.store.database import Busy, Database, Unavailable
 from service.store.sites import Site, Token
 from service.web.errors import Problem
 
-REMEMBERED = 2.0  # seconds: how long a revoked token may still work
+REMEMBERED = 2.0  # seconds: how long a revoked token, or a session that was signed out, may still work
 _MOST = 10_000
 
 Found = TypeVar("Found")
@@ -98,6 +98,21 @@ class Gate:
         if found is None:
             raise Problem("unauthorized", "This token is not known here any more.", headers=_CHALLENGE)
         return self._caller(right, _live(found))
+
+    def ended(self, nonce: bytes) -> bool:
+        """Whether a session was signed out, here or in another web process some seconds ago."""
+
+        def read() -> bool:
+            with self._database.connection() as connection:
+                return sessions.ended(connection, nonce)
+
+        return self._memory.get(("session", nonce), read)
+
+    def end(self, nonce: bytes) -> None:
+        """Sign a session out: here at once, in other web processes as soon as they forget what they know of it."""
+        with self._database.connection() as connection:
+            sessions.end(connection, nonce)
+        self.forget()
 
     def site(self, name: str) -> Site:
         """The site with this public id. Raises Problem 404."""
