@@ -142,11 +142,17 @@ class Front:
                 read = _read(scope) if STAMP in asked and scope.method == "GET" else None
                 if self._reads is not None and read is not None:
                     self._reads.learn(read, asked, *answer)
-            if self._reads is not None:
-                self._reads.changed(scope.method, scope.path)
+            self._changed(scope, answer[0])
             proto.response_bytes(*answer)
         except Exception as error:
-            _refuse(scope, proto, from_domain(error), begun)
+            problem = from_domain(error)
+            self._changed(scope, problem.status)
+            _refuse(scope, proto, problem, begun)
+
+    def _changed(self, scope: Scope, status: int) -> None:
+        """Say that a request was answered, before whoever sent it hears of it."""
+        if self._reads is not None:
+            self._reads.changed(scope.method, scope.path, status)
 
     def _gathers(self, scope: Scope) -> bool:
         """Whether a request may be answered together with others: it submits a comment, under a key of its own."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from service.cli import reach, show
+from service.cli import confirm, reach, show
 from service.cli.asked import checked
 from service.cli.exits import Exit, Stop
 from service.cli.show import Column, Screen
@@ -99,18 +99,28 @@ def show_site(name: str, screen: Screen) -> None:
 @click.option("--title", help=_TITLE)
 @click.option("--origin", "origins", multiple=True, help=f"{_ORIGINS} They replace those it has.")
 @click.option("--limit", "limits", multiple=True, type=Limit(), help=f"{_LIMITS} NAME=default takes one away.")
+@confirm.yes
 @show.screen
 def change(
-    name: str, title: str | None, origins: tuple[str, ...], limits: tuple[tuple[str, Any], ...], screen: Screen
-) -> None:
-    """Change a site's title, origins or limits; what is not named stays."""
+    name: str, title: str | None, origins: tuple[str, ...], limits: tuple[tuple[str, Any], ...], yes: bool,
+    screen: Screen,
+) -> None:  # fmt: skip
+    """Change a site's title, origins or limits; what is not named stays. Asks where an origin would go."""
     if title is None and not origins and not limits:
         raise click.UsageError("Say what to change: --title, --origin or --limit.")
-    with reach.transaction() as connection:
-        site = reach.site_of(connection, name)
+
+    def asked(site: Site) -> dict[str, Any]:
         wanted = {"title": title, "origins": list(origins) or None, "limits": _limits(site.limits, limits)}
-        given = checked(schemas.SiteChange(), {key: value for key, value in wanted.items() if value is not None})
-        changed = sites.change_site(connection, name, given.get("title"), given.get("origins"), given.get("limits"))
+        return checked(schemas.SiteChange(), {key: value for key, value in wanted.items() if value is not None})
+
+    with reach.database() as connection:
+        site = reach.site_of(connection, name)
+        after = asked(site).get("origins", site.origins)
+        if gone := [origin for origin in site.origins if origin not in after]:
+            confirm.ask(f"Pages of {', '.join(gone)} will read and send no comments of site {site.name} any more.", yes)
+        with connection.transaction():
+            given = asked(reach.site_of(connection, name))  # its limits as they are now
+            changed = sites.change_site(connection, name, given.get("title"), given.get("origins"), given.get("limits"))
     _show(screen, changed)
 
 

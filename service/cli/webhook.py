@@ -1,6 +1,6 @@
 """`comity webhook`: where a site is told what happens, and how that goes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -102,15 +102,22 @@ def add(url: str, events: tuple[str, ...], scores: bool, description: str, site:
 @click.option("--scores/--no-scores", default=None, help="Whether it is told the classifier's scores.")
 @click.option("--description", help="For people.")
 @click.option("--enable/--disable", "enabled", default=None, help="Enabled again, it is sent what waits for it.")
+@confirm.yes
 @show.screen
-def change(webhook_id: UUID, screen: Screen, events: tuple[str, ...], **given: Any) -> None:
-    """Change an endpoint, disable it, or enable it again."""
+def change(webhook_id: UUID, screen: Screen, events: tuple[str, ...], yes: bool, **given: Any) -> None:
+    """Change an endpoint, disable it, or enable it again. Asks where it would be told less, or elsewhere."""
     named = {name: value for name, value in given.items() if value is not None}
     asked = checked(WebhookChange(), {**named, **({"events": list(events)} if events else {})})
     place = reach.find()
-    with _explained(), reach.transaction(place) as connection:
-        site_id, _ = _endpoint(connection, webhook_id)
-        changed = webhooks.change(connection, webhooks.guard_of(place.settings), site_id, webhook_id, asked)
+    guard = webhooks.guard_of(place.settings)
+    with _explained(), reach.database(place) as connection:
+        _, one = _endpoint(connection, webhook_id)
+        url = guard.check_url(asked["url"]) if "url" in asked else one.url
+        if lost := _lost(one, url, asked):
+            confirm.ask("\n".join(lost), yes)
+        with connection.transaction():
+            site_id, _ = _endpoint(connection, webhook_id)  # it may have gone while somebody thought
+            changed = webhooks.change(connection, guard, site_id, webhook_id, asked)
     screen.done(_view(changed), f"Endpoint {changed.id} ({changed.url}) is {_state(changed)}.")
 
 
@@ -120,10 +127,12 @@ def change(webhook_id: UUID, screen: Screen, events: tuple[str, ...], **given: A
 @show.screen
 def remove(webhook_id: UUID, yes: bool, screen: Screen) -> None:
     """End an endpoint; what waits for it is not sent any more."""
-    with reach.transaction() as connection:
-        site_id, one = _endpoint(connection, webhook_id)
+    with reach.database() as connection:
+        _, one = _endpoint(connection, webhook_id)
         confirm.ask(f"{one.url} will be told nothing more; {one.waiting:,} messages that wait for it are lost.", yes)
-        endpoints.remove(connection, site_id, webhook_id)
+        with connection.transaction():
+            site_id, one = _endpoint(connection, webhook_id)
+            endpoints.remove(connection, site_id, webhook_id)
     screen.done(_view(one), f"Removed endpoint {one.id}.")
 
 
@@ -146,12 +155,13 @@ def secret(webhook_id: UUID, screen: Screen) -> None:
 def rotate(webhook_id: UUID, yes: bool, screen: Screen) -> None:
     """Make a new secret. For a day messages carry the signatures of both; then the old one ends."""
     place = reach.find()
-    with _explained(), reach.transaction(place) as connection:
-        site_id, one = _endpoint(connection, webhook_id)
+    with _explained(), reach.database(place) as connection:
+        _, one = _endpoint(connection, webhook_id)
         confirm.ask(f"The secret of {one.url} will end in a day; one that was replaced before ends now.", yes)
-        vault = _vault(connection, place)
-        webhooks.rotate(connection, vault, site_id, webhook_id)
-        found = webhooks.secrets(connection, vault, site_id, webhook_id, lost=False)
+        with connection.transaction():
+            site_id, vault = _endpoint(connection, webhook_id)[0], _vault(connection, place)
+            webhooks.rotate(connection, vault, site_id, webhook_id)
+            found = webhooks.secrets(connection, vault, site_id, webhook_id, lost=False)
     _show_secrets(screen, found)
 
 
@@ -246,14 +256,16 @@ def _retry_range(webhook_id: UUID, since: datetime, until: datetime, delivered: 
 @show.screen
 def drop(webhook_id: UUID, delivery_id: UUID | None, yes: bool, screen: Screen) -> None:
     """Give up what is pending of an endpoint, or one delivery; the record of it stays."""
-    with reach.transaction() as connection:
+    with reach.database() as connection:
         site_id, one = _endpoint(connection, webhook_id)
         if delivery_id is None:
             confirm.ask(f"{one.waiting:,} messages that wait for {one.url} will not be sent.", yes)
         else:
             found = _find(connection, site_id, webhook_id, delivery_id)
             confirm.ask(f"This {found.event} that waits for {one.url} will not be sent.", yes)
-        count = deliveries.drop(connection, webhook_id, delivery_id)
+        with connection.transaction():
+            _endpoint(connection, webhook_id)
+            count = deliveries.drop(connection, webhook_id, delivery_id)
     if not count:
         raise Stop("Nothing was pending.")
     screen.done({"count": count}, f"Dropped {count:,}.")
@@ -266,6 +278,24 @@ def _endpoint(connection: Connection, webhook_id: UUID) -> tuple[UUID, Endpoint]
         return site_id, endpoints.one(connection, site_id, webhook_id)
     except NotFound:
         raise Stop("There is no such endpoint: `comity webhook list` shows those there are.") from None
+
+
+def _lost(one: Endpoint, url: str, asked: Mapping[str, Any]) -> list[str]:
+    """What a change takes away from an endpoint, in sentences. url: where it is afterwards."""
+    found = []
+    if one.enabled and asked.get("enabled") is False:
+        words = "what happens meanwhile is sent by `comity webhook retry` alone."
+        found.append(f"{one.url} will be told nothing until it is enabled again; {words}")
+    if url != one.url:
+        found.append(f"Messages go to {url} instead of {one.url}, those that wait included.")
+    if unheard := _unheard(one.events, asked.get("events", one.events)):
+        found.append(f"It is not told of {', '.join(unheard)} any more.")
+    return found
+
+
+def _unheard(before: Sequence[str], after: Sequence[str]) -> list[str]:
+    """What was listened to and is no longer."""
+    return [one for one in before if one not in after and f"{one.partition('.')[0]}.*" not in after]
 
 
 def _enabled(connection: Connection, webhook_id: UUID) -> tuple[UUID, Endpoint]:

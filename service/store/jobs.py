@@ -82,6 +82,7 @@ def retention(connection: Connection) -> None:
     connection.execute("DELETE FROM comity.outbox WHERE at < now() - %s", [EVENTS_KEPT])
     connection.execute("DELETE FROM comity.pulse WHERE claimed_at < now() - interval '1 day'")
     connection.execute("DELETE FROM comity.presence WHERE seen_at < now() - interval '1 day'")
+    connection.execute("DELETE FROM comity.ended_session WHERE until < now()")
     connection.execute("DELETE FROM comity.sketch WHERE created_at < now() - %s", [SKETCHES_KEPT])
     connection.execute("DELETE FROM comity.band WHERE created_at < now() - %s", [SKETCHES_KEPT])
     connection.execute("SELECT contacts.forget_hits(now() - %s)", [HITS_KEPT])

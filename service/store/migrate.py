@@ -9,7 +9,7 @@ from sqlalchemy import Connection, create_engine, pool, text
 
 from service.store.revision import current, newer
 
-HEAD = "0007"  # a test compares it with the revisions' own head
+HEAD = "0008"  # a test compares it with the revisions' own head
 _LOCK = text("SELECT pg_try_advisory_lock(hashtext('comity migrations'))")
 _AGAIN = 0.1  # seconds
 

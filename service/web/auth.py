@@ -4,20 +4,20 @@ import hmac
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 from uuid import UUID
 
 from service.keys import Keys, token_digest, token_id
-from service.store import sites
+from service.store import sessions, sites
 from service.store.comments import NotFound
 from service.store.database import Busy, Database, Unavailable
 from service.store.sites import Site, Token
 from service.web.errors import Problem
 
-REMEMBERED = 2.0  # seconds: how long a revoked token may still work
+REMEMBERED = 2.0  # seconds: how long a revoked token, or a session that was signed out, may still work
 _MOST = 10_000
 
 Found = TypeVar("Found")
@@ -99,6 +99,21 @@ class Gate:
             raise Problem("unauthorized", "This token is not known here any more.", headers=_CHALLENGE)
         return self._caller(right, _live(found))
 
+    def ended(self, nonce: bytes) -> bool:
+        """Whether a session was signed out, here or in another web process some seconds ago."""
+
+        def read() -> bool:
+            with self._database.connection() as connection:
+                return sessions.ended(connection, nonce)
+
+        return self._memory.get(("session", nonce), read)
+
+    def end(self, nonce: bytes) -> None:
+        """Sign a session out: here at once, in other web processes as soon as they forget what they know of it."""
+        with self._database.connection() as connection:
+            sessions.end(connection, nonce)
+        self.forget()
+
     def site(self, name: str) -> Site:
         """The site with this public id. Raises Problem 404."""
 
@@ -126,6 +141,19 @@ class Gate:
         except (Unavailable, Busy):
             return None
 
+    def site_by_id(self, site_id: UUID) -> Site:
+        """The site of something that was found. Raises NotFound when it is gone."""
+        return self._memory.get(("site id", site_id), lambda: self._read_site(site_id))
+
+    def origins(self) -> Collection[str]:
+        """The origins of all sites; none when that cannot be told now."""
+        try:
+            return self._memory.get(
+                ("origins",), lambda: frozenset(origin for site in self._read_sites() for origin in site.origins)
+            )
+        except (Unavailable, Busy):
+            return frozenset()
+
     def forget(self) -> None:
         """Look everything up anew: something was changed through this process."""
         self._memory.clear()
@@ -142,8 +170,7 @@ class Gate:
             raise Problem("forbidden", f"This route needs {right.value}.")
         if scope not in token.scopes:
             raise Problem("forbidden", f"This key lacks the scope {scope}. Use one that has it.")
-        site_id = token.site_id
-        site = self._memory.get(("site id", site_id), lambda: self._read_site(site_id))
+        site = self.site_by_id(token.site_id)
         return Caller(token, site, [site.id])
 
     def _sites(self, token: Token, right: Right) -> Sequence[UUID]:

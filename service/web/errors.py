@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, json, request
 from flask.wrappers import Response as FlaskResponse
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
 from service import log
 from service.domain.lifecycle import MoveError
@@ -90,8 +90,10 @@ _FROM_STATUS = {
 
 
 def from_http(error: HTTPException) -> Problem:
-    """The problem that stands for one of the framework's own errors."""
-    kind, detail = _FROM_STATUS.get(error.code or 500, ("malformed-request", "The request cannot be served as it is."))
+    """The problem that stands for one of the framework's own errors; what is not the client's fault is ours."""
+    if error.code is None or error.code >= 500:
+        return from_domain(error)
+    kind, detail = _FROM_STATUS.get(error.code, ("malformed-request", "The request cannot be served as it is."))
     headers = {}
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
@@ -131,6 +133,8 @@ def of(error: Exception) -> Problem:
     """The problem that an exception is, or that stands for it."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
+        return of(error.original_exception)  # raised where an error was handled, or an answer finished
     return from_http(error) if isinstance(error, HTTPException) else from_domain(error)
 
 

@@ -49,10 +49,10 @@ def accept_limits(services: Services, site: Site, taken: Submission) -> list[Wan
     return [*wants, site_limit(services, site)]
 
 
-def site_limit(services: Services, site: Site, cost: int = 1) -> Want:
+def site_limit(services: Services, site: Site) -> Want:
     """The limit of all that a site submits."""
     count, seconds = site.limits.get("site", services.settings.limit_site)
-    return Want("site", services.limits.key(site.id.bytes), count, seconds, cost)
+    return Want("site", services.limits.key(site.id.bytes), count, seconds)
 
 
 @lru_cache(4096)

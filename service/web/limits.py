@@ -21,7 +21,7 @@ from service.store.database import Busy, Database, Unavailable
 from service.web.errors import Problem
 
 SYNC_SECONDS = 0.25
-_LATEST_KEYS = 4096  # not computed anew: a reader sends several requests
+_LATEST_KEYS = 8192  # not computed anew: a reader sends several requests, each of which needs two
 MOST_KEYS = 100_000  # windows and bursts remembered at once; the oldest are forgotten first
 
 _log = log.get(__name__)
@@ -29,13 +29,12 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """One limit a request falls under: its name, whom it counts, how many in how many seconds, and what this costs."""
+    """One limit a request falls under: its name, whom it counts, and how many in how many seconds."""
 
     name: str
     who: bytes
     count: int
     seconds: int
-    cost: int = 1
 
     @property
     def burst(self) -> int:
@@ -50,7 +49,7 @@ class Want:
 
 @dataclass(slots=True)
 class _Window:
-    key: tuple[bytes, int, int]  # whom it counts, seconds, start
+    key: tuple[bytes, int, int]  # whom it counts, seconds (which are in the first, too), start
     shared: int = 0
     mine: int = 0  # counted here and not yet added to the shared window
 
@@ -104,14 +103,20 @@ class Limits:
             over = [
                 want
                 for want, window in found
-                if window.used + want.cost > want.count or (not gathered and self._bursts_over(want, now))
+                if window.used >= want.count or (not gathered and self._bursts_over(want, now))
             ]
             if over:
                 raise _refusal(over, found, now)
             for want, window in found:
-                self._count(window, want.cost)
+                self._count(window, 1)
                 self._count_burst(want, now)
         return Spent(found, _fields(found, now))
+
+    def fields(self, wants: Sequence[Want]) -> Mapping[str, str]:
+        """The RateLimit fields of limits as they are now. Counts nothing and refuses nothing, however full they are."""
+        now = self._now()
+        with self._lock:
+            return _fields([(want, self._window(want, now)) for want in wants], now)
 
     def give_back(self, spent: Spent, *, bursts: bool) -> Mapping[str, str]:
         """Undo a `spend`, once; returns the RateLimit fields as they are then.
@@ -122,7 +127,7 @@ class Limits:
         with self._lock:
             for want, window in spent.counted:
                 if self._windows.get(window.key) is window:
-                    self._count(window, -want.cost)
+                    self._count(window, -1)
                 if bursts:
                     self._free_burst(want)
             return _fields(spent.counted, self._now())
@@ -140,13 +145,30 @@ class Limits:
         if not dirty or self._database is None:
             return
         starts = {key: datetime.fromtimestamp(key[2], UTC) for key in dirty}
-        with self._database.connection() as connection:
-            sums = hits.add(connection, [(key[0], starts[key], n) for key, n in sorted(dirty.items())])
+        sums = self._add(self._database, [(key[0], starts[key], n) for key, n in sorted(dirty.items())])
         with self._lock:
             for key, n in dirty.items():
                 if window := self._windows.get(key):
-                    window.shared = sums[key[0], starts[key]]
+                    window.shared = sums.get((key[0], starts[key]), window.shared + n)
                     self._count(window, -n)
+
+    def _add(self, database: Database, counted: Sequence[hits.Hits]) -> Mapping[tuple[bytes, datetime], int]:
+        """The sums of the shared windows with these hits; none for a window that cannot be shared.
+
+        What is wrong with one window must not keep the others from being shared, now and ever after: they are tried by
+        halves. Raises Unavailable, Busy.
+        """
+        try:
+            with database.connection() as connection:
+                return hits.add(connection, counted)
+        except (Unavailable, Busy):
+            raise
+        except Exception:
+            if len(counted) == 1:
+                _log.warning("limits_sync_failed", exc_info=True)
+                return {}
+        half = len(counted) // 2
+        return {**self._add(database, counted[:half]), **self._add(database, counted[half:])}
 
     def _forget(self, now: float) -> None:
         """Drop from the old ends what no longer says anything: windows that ended, bursts that are free again."""
@@ -177,7 +199,8 @@ class Limits:
             self._dirty.discard(window.key)
 
     def _window(self, want: Want, now: float) -> _Window:
-        key = (self.key(want.name, want.who), want.seconds, int(now // want.seconds) * want.seconds)
+        # One limit's windows of different lengths may begin together: what is shared tells them apart by the digest.
+        key = (self.key(want.name, want.who, str(want.seconds)), want.seconds, int(now // want.seconds) * want.seconds)
         window = self._windows.get(key)
         if window is None:
             window = self._windows[key] = _Window(key)
@@ -192,21 +215,21 @@ class Limits:
 
     def _count_burst(self, want: Want, now: float) -> None:
         key = self.key(want.name, want.who)
-        self._bursts[key] = max(self._bursts.pop(key, 0.0), now) + want.cost * want.each
+        self._bursts[key] = max(self._bursts.pop(key, 0.0), now) + want.each
         while len(self._bursts) > MOST_KEYS:
             self._bursts.popitem(last=False)
 
     def _free_burst(self, want: Want) -> None:
         key = self.key(want.name, want.who)
         if key in self._bursts:
-            self._bursts[key] -= want.cost * want.each
+            self._bursts[key] -= want.each
 
 
 def _refusal(over: Sequence[Want], found: Sequence[tuple[Want, _Window]], now: float) -> Problem:
     waits = []
     for want, window in found:
         if want in over:
-            full = window.used + want.cost > want.count
+            full = window.used >= want.count
             waits.append(ceil(want.seconds - now % want.seconds) if full else 1)
     names = [want.name for want in over]
     return Problem(

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
-from service.web.errors import TYPES, Problem, from_domain, from_http
+from service.web.errors import TYPES, Problem, of
 from service.web.fields import show_time
 from service.web.intake import visitor
 from service.web.limits import Want
@@ -137,9 +137,8 @@ def wait(problem: Problem) -> str:
 
 def speak(blueprint: Blueprint) -> None:
     """Make every error of the blueprint's views a page in words."""
-    blueprint.register_error_handler(Problem, error)
-    blueprint.register_error_handler(HTTPException, lambda found: error(from_http(found)))
-    blueprint.register_error_handler(Exception, lambda found: error(from_domain(found)))
+    for kind in (Problem, HTTPException, Exception):
+        blueprint.register_error_handler(kind, lambda found: error(of(found)))
 
 
 def error(problem: Problem) -> Response:

@@ -24,6 +24,7 @@ from service.web.services import Services
 
 STAMP = "comity.stamp"  # in the environment of a request: what its answer was made from
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_SUBMISSIONS = frozenset({PATH, f"{PATH}/batch", "/thread"})  # a new comment waits for its verdict
 _PER_REQUEST = frozenset({"x-request-id", "ratelimit", "ratelimit-policy"})
 _ETAG = re.compile(r'(?:W/)?("[A-Za-z0-9-]{1,64}")', re.ASCII)
 _LONGEST = 8192  # characters of a query: less than the application takes
@@ -120,9 +121,15 @@ class ReadShortcut:
         etag = next(value for name, value in fields if name.lower() == "etag")
         self._hot.keep(read.key, Kept(stamp, etag, lasting, unchanged, body), begun)
 
-    def changed(self, method: str, path: str) -> None:
-        """A request was answered that may have changed what readers see."""
-        if method not in _SAFE and not (method == "POST" and path == PATH):  # a new comment waits for its verdict
+    def changed(self, method: str, path: str, status: int) -> None:
+        """A request was answered, and may have changed what readers see.
+
+        One that was refused, or led elsewhere, did not: whoever sends some of those must not keep us from using memory.
+        One that ended in a fault, or whose commit is unknown, may have.
+        """
+        if method in _SAFE or (method == "POST" and path.rstrip("/") in _SUBMISSIONS):
+            return
+        if status < 300 or status == 303 or status >= 500:
             self._hot.doubt()
 
     def _prefix(self, read: Read) -> str | None:

@@ -4,7 +4,7 @@ Serving, the OpenAPI document and the tests of rights all read the same declarat
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -56,7 +56,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A route's declaration. answers: status to shape. problems: kinds it may end in besides the usual."""
+    """A route's declaration. answers: status to shape. problems: kinds it may end in besides the usual.
+
+    asked_by_pages: pages of the sites' origins may call it from a browser, with an Authorization field.
+    """
 
     method: str
     path: str
@@ -69,6 +72,7 @@ class Operation:
     problems: tuple[str, ...]
     most: int
     keyed: bool
+    asked_by_pages: bool = False
 
     @property
     def name(self) -> str:
@@ -95,13 +99,19 @@ class Routes:
         problems: tuple[str, ...] = (),
         most: int = COMMENT_BYTES,
         keyed: bool = False,
+        asked_by_pages: bool = False,
     ) -> Callable[[Callable[..., Answer | Response]], Callable[..., Answer | Response]]:
-        """Declare the decorated view. `most`: bytes of the body. `keyed`: it honours Idempotency-Key."""
+        """Declare the decorated view. `most`: bytes of the body. `keyed`: it honours Idempotency-Key.
+
+        `asked_by_pages`: of an operation that only looks; what its view answers says itself who may read it.
+        """
 
         def declare(view: Callable[..., Answer | Response]) -> Callable[..., Answer | Response]:
             summary = (view.__doc__ or "").strip().splitlines()[0]
             self.operations.append(
-                Operation(method, path, right, view, summary, body, query, answers, problems, most, keyed)
+                Operation(
+                    method, path, right, view, summary, body, query, answers, problems, most, keyed, asked_by_pages
+                )
             )
             return view
 
@@ -110,10 +120,21 @@ class Routes:
     def blueprint(self) -> Blueprint:
         """The routes as Flask takes them."""
         blueprint = Blueprint(self.tag, __name__)
+        by_pages = {operation.path: operation.name for operation in self.operations if operation.asked_by_pages}
         for operation in self.operations:
-            path = re.sub(r"{(\w+_id)}", r"<uuid:\1>", operation.path).replace("{", "<").replace("}", ">")
-            blueprint.add_url_rule(path, operation.name, _served(operation), methods=[operation.method])
+            blueprint.add_url_rule(
+                _rule(operation.path), operation.name, _served(operation), methods=[operation.method],
+                provide_automatic_options=operation.path not in by_pages,
+            )  # fmt: skip
+        for path, name in by_pages.items():
+            methods = {operation.method for operation in self.operations if operation.path == path}
+            blueprint.add_url_rule(_rule(path), f"{name}_preflight", _preflight(methods), methods=["OPTIONS"])
         return blueprint
+
+
+def _rule(path: str) -> str:
+    """A declared path as Flask writes it."""
+    return re.sub(r"{(\w+_id)}", r"<uuid:\1>", path).replace("{", "<").replace("}", ">")
 
 
 def services() -> Services:
@@ -141,6 +162,21 @@ def _served(operation: Operation) -> Callable[..., Response]:
             raise _readable(operation, parts, error, fields) from None
 
     return serve
+
+
+def _preflight(methods: Collection[str]) -> Callable[..., Response]:
+    """What a browser is told that asks, without a token, whether a page may send one.
+
+    Nothing is looked up: whichever comment is asked for, and whether there is one, the answer is the same.
+    """
+    allow = ", ".join(sorted({*methods, "HEAD", "OPTIONS"}))
+
+    def answer(**_path: UUID) -> Response:
+        response = Response(status=204, headers={"Allow": allow, "Cache-Control": "no-store"})
+        response.headers.extend(cors.preflight(services().gate.origins(), request.headers.get("Origin")))
+        return response
+
+    return answer
 
 
 def _admitted(operation: Operation, parts: Services, ids: Mapping[str, Any]) -> tuple[Caller, Mapping[str, str]]:
@@ -171,6 +207,8 @@ def _answered(
 
 def _readable(operation: Operation, parts: Services, error: Exception, fields: Mapping[str, str]) -> Problem:
     """The problem of an error, which pages may read where they may read the answer itself."""
+    if operation.asked_by_pages:  # whose comment it is about is not told, nor whether there is one
+        return with_headers(error, {**fields, **cors.among(parts.gate.origins(), request.headers.get("Origin"))})
     if operation.right not in (Right.PUBLIC, Right.PUBLIC_OR_READ):
         return with_headers(error, fields)
     site = parts.gate.known_site(request.args.get("site", ""))

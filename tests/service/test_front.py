@@ -190,3 +190,31 @@ def test_the_address_of_a_client(client: str, address: str) -> None:
 def test_a_path_in_utf8() -> None:
     """PEP 3333 wants its bytes as Latin-1."""
     assert environ(Scope(path="/grüße"), Body())["PATH_INFO"] == "/grÃ¼Ã\x9fe"  # type: ignore[arg-type]
+
+
+class Reads:
+    """What hears of answers, in place of the memory of reads."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str, int]] = []
+
+    def changed(self, method: str, path: str, status: int) -> None:
+        """Note it."""
+        self.heard.append((method, path, status))
+
+
+@pytest.mark.parametrize(("status", "heard"), [("200 OK", 200), ("404 Not Found", 404), (None, 500)])
+def test_the_memory_of_reads_hears_how_a_change_was_answered(status: str | None, heard: int) -> None:
+    """Also of one that failed in the middle: it may have taken effect."""
+    reads = Reads()
+
+    def app(_asked: Any, start: Callable[..., Any]) -> list[bytes]:
+        if status is None:
+            raise RuntimeError
+        start(status, [("Content-Type", "text/plain")])
+        return [b""]
+
+    front = Front(app, 1, reads=reads)  # type: ignore[arg-type]
+    proto, scope = Proto(), Scope("DELETE", "/v1/comments/x", headers=Headers({"content-length": ["0"]}))
+    asyncio.run(front.__rsgi__(scope, proto))  # type: ignore[arg-type]
+    assert (proto.answer[0], reads.heard) == (heard, [("DELETE", "/v1/comments/x", heard)])

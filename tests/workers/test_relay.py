@@ -158,14 +158,17 @@ def test_jobs_are_done_once_by_whoever_comes_first(world: World, relay: Relay) -
 
 
 def test_retention_forgets_what_is_past_its_time(world: World, relay: Relay) -> None:
-    """Request keys go after a day, events after a month; comments and decisions stay."""
+    """Request keys go after a day, events after a month, ended sessions when they would have ended; comments stay."""
     world.submit("key-1")
+    for nonce, hours in ((b"\1" * 16, -1), (b"\2" * 16, 1)):
+        world.execute("INSERT INTO comity.ended_session VALUES (%s, now() + make_interval(hours => %s))", nonce, hours)
     world.published()
     world.execute("UPDATE comity.idempotency SET created_at = now() - interval '25 hours'")
     world.execute("UPDATE comity.outbox SET at = now() - interval '31 days'")
     relay.step(0.15)
     left = [world.rows(f"SELECT count(*) FROM comity.{table}")[0][0] for table in ("idempotency", "outbox", "decision")]
     assert left == [0, 0, 2]
+    assert world.rows("SELECT nonce FROM comity.ended_session") == [(b"\2" * 16,)]
 
 
 def test_a_worker_that_hears_nothing_is_deaf() -> None:

@@ -6,6 +6,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 from uuid import UUID
 
+from flask import request
 from marshmallow import ValidationError
 
 from service import failpoints
@@ -17,7 +18,7 @@ from service.store.comments import Conflict, Refused, Revision, Seen
 from service.store.database import Busy, Connection
 from service.store.sites import Site
 from service.store.submissions import Accepted, RequestKey
-from service.web import schemas
+from service.web import cors, schemas
 from service.web.auth import Right
 from service.web.errors import Problem, with_headers
 from service.web.intake import accept_limits, site_limit, submission
@@ -97,17 +98,22 @@ def submit_batch(call: Call) -> Answer:
     key = request_key(call, "POST /v1/comments/batch")
     items = [_read_item(call.services, site, one) for one in call.body["comments"]]
     read, outcomes, replayed = _take_batch(call.services, site, items, key)
-    fields = call.services.limits.spend([site_limit(call.services, site, cost=0)], gathered=True).fields
+    fields = call.services.limits.fields([site_limit(call.services, site)])  # it is stored, whatever they say
     results = [_result(call.services, outcome, item) for outcome, item in zip(outcomes, read, strict=True)]
     return Answer({"results": results}, 200, {**fields, **({"Idempotent-Replayed": "true"} if replayed else {})})
 
 
 @routes.add(
-    "GET", "/v1/comments/{comment_id}", Right.STATUS, answers={200: schemas.CommentStatus()}, problems=("not-found",)
-)
+    "GET", "/v1/comments/{comment_id}", Right.STATUS,
+    answers={200: schemas.CommentStatus()}, problems=("not-found",), asked_by_pages=True,
+)  # fmt: skip
 def comment_status(call: Call, comment_id: UUID) -> Answer:
     """Where a comment stands, in public words."""
-    return Answer(_status(_see(call, comment_id)))
+    seen = _see(call, comment_id)
+    if not call.caller.by_status_token:
+        return Answer(_status(seen))  # a secret key is for no page
+    site = call.services.gate.site_by_id(seen.site_id)
+    return Answer(_status(seen), 200, cors.fields(site, request.headers.get("Origin")))
 
 
 @routes.add(

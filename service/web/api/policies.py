@@ -35,11 +35,12 @@ def put_policy(call: Call, site: str) -> Answer:
     """Put a policy in force; the next comment is judged by it. Its examples must get the verdicts they expect."""
     found = site_of(call, site)
     document = {name: value for name, value in call.body.items() if name != "note"}
-    with call.services.database.transaction() as connection:
+    with call.services.database.connection() as connection:
         policy = _read(connection, found, document)
-        _check_examples(call, document, policy)
+    _check_examples(call, document, policy)  # takes as long as the model does: no connection is held meanwhile
+    with call.services.database.transaction() as connection:
         stored = policing.put(connection, found.id, document, policy, call.caller.token_id, call.body["note"])
-        return Answer(_view(connection, found, stored))
+    return Answer(_shown(stored, policy))
 
 
 @routes.add(
@@ -138,6 +139,10 @@ def _view(connection: Connection, site: Site, stored: PolicyVersion) -> dict[str
     except UnknownList:
         own = {name: stored.document[name] for name in ("rules", "examples") if name in stored.document}
         return {**asdict(stored), "policy": own, "warnings": []}
+    return _shown(stored, policy)
+
+
+def _shown(stored: PolicyVersion, policy: Policy) -> dict[str, Any]:
     return {**asdict(stored), "policy": policing.show(stored, policy), "warnings": policing.warnings(policy)}
 
 

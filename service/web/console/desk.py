@@ -81,8 +81,10 @@ def sign_in() -> Response:
 
 @blueprint.post("/queue/sign-out")
 def sign_out() -> Response:
-    """End the session."""
-    _form(_session(Place({})))
+    """End the session, for every copy of its cookie."""
+    current = _session(Place({}))
+    _form(current)
+    services().gate.end(current.nonce)
     response = pages.see_other("/queue")
     g.pop("session", None)
     session.drop(services().settings, response)
@@ -132,10 +134,12 @@ def _decide(current: Session, caller: Caller, place: Place, wish: Wish) -> Respo
 
 def _session(place: Place) -> Session:
     """The session of this request. Raises SignedOut."""
-    settings = services().settings
-    found = session.from_request(settings, request, time.time())
+    parts = services()
+    found = session.from_request(parts.settings, request, time.time())
     if found is None:
-        raise SignedOut(place, session.cookie_name(settings) in request.cookies)
+        raise SignedOut(place, session.cookie_name(parts.settings) in request.cookies)
+    if parts.gate.ended(found.nonce):
+        raise SignedOut(place, True)
     g.session = found
     return found
 
@@ -180,7 +184,10 @@ def _renew(response: Response) -> Response:
 
 @blueprint.errorhandler(SignedOut)
 def _signed_out(ended: SignedOut) -> Response:
-    pages.count_visit()
+    try:
+        pages.count_visit()
+    except Problem as full:  # nobody else handles what is raised here
+        return pages.error(full)
     posted = request.method == "POST"
     lost = "Nothing was changed. " if posted else ""
     note = f"Your session has ended. {lost}Sign in again to go on." if ended.ended or posted else None

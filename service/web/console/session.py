@@ -1,6 +1,7 @@
-"""A moderator's session: a signed cookie that names their token and ends by itself.
+"""A moderator's session: a signed cookie that names their token and ends by itself, or when it is signed out.
 
-It holds no token, only the token's id; every request looks the token up again, so revoking it ends its sessions.
+It holds no token, only the token's id; every request looks the token up again, so revoking it ends its sessions. Which
+were signed out, the server knows (`service.store.sessions`), so that a copy of the cookie opens nothing any more.
 """
 
 import secrets

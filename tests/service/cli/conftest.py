@@ -1,6 +1,7 @@
 """Commands in this process, on a database of the test's own; every answer is searched for what must not be shown."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,10 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 
-from service.cli import main
+from service import embedded
+from service.cli import confirm, main
 from tests.world import World, environment
 
 EXAMPLE = "ann@example.org"  # in the sentence that says how an address looks
@@ -82,6 +85,22 @@ def comity(owner_url: str) -> Terminal:
 def at_world(world: World) -> Terminal:
     """Commands on the service of `world`, whose only site is "blog"."""
     return terminal(world.owner_url, world.broker_url)
+
+
+@pytest.fixture
+def states(servers: embedded.Servers, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How the connections of commands stand, as the server sees them, whenever somebody is asked something."""
+    seen: list[str] = []
+    ask, name = confirm.ask, f"comity command {os.getpid()}"
+
+    def looked_at(what: str, yes: bool) -> None:
+        with psycopg.connect(servers.owner_url) as connection:
+            found = connection.execute("SELECT state FROM pg_stat_activity WHERE application_name = %s", [name])
+            seen.extend(state for (state,) in found)
+        ask(what, yes)
+
+    monkeypatch.setattr(confirm, "ask", looked_at)
+    return seen
 
 
 @pytest.fixture

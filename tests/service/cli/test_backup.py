@@ -66,13 +66,16 @@ def test_a_backup_overwrites_nothing(at_world: Terminal, file: Path) -> None:
     assert [path.name for path in file.parent.iterdir() if path.name.endswith(".part")] == []
 
 
-def test_a_backup_restores_into_an_empty_database(at_world: Terminal, world: World, file: Path, empty_url: str) -> None:
+def test_a_backup_restores_into_an_empty_database(
+    at_world: Terminal, world: World, file: Path, empty_url: str, states: list[str]
+) -> None:
     """With a preview and a question; rights and keys' fingerprints come along, and the schema is this release's."""
     asked = at_world("restore", file, "--into", empty_url)
     assert asked.code == Exit.UNASKED
     assert f"by Comity {VERSION}: schema {migrate.HEAD}" in asked.err
     assert "Keys are not in it" in asked.err
     said = at_world.done("restore", file, "--into", empty_url, "--yes").out
+    assert states == []  # no connection is open while somebody thinks
     assert said.startswith("Restored ")
     restored = terminal(empty_url, world.broker_url)
     assert [row["name"] for row in restored.done("site", "list", "--json").rows] == ["blog"]

@@ -23,7 +23,8 @@ def test_an_endpoint_is_made_listed_changed_and_ended(at_world: Terminal) -> Non
     webhook_id = row["id"]
     assert secret in at_world.done("webhook", "secret", webhook_id).out
 
-    changed = at_world.done("webhook", "change", webhook_id, "--scores", "--event", "comment.*", "--disable", "--json")
+    wished = ("--scores", "--event", "comment.*", "--disable", "--yes", "--json")
+    changed = at_world.done("webhook", "change", webhook_id, *wished)
     assert (changed.data["scores"], changed.data["events"], changed.data["state"]) == (
         True, ["comment.*"], "disabled (asked)",
     )  # fmt: skip
@@ -46,7 +47,7 @@ def test_what_is_wrong_is_said(at_world: Terminal) -> None:
     assert at_world("webhook", "add", URL).code == Exit.CONFLICT
     assert at_world("webhook", "change", webhook_id).code == Exit.USAGE
     assert at_world("webhook", "retry", webhook_id).code == Exit.USAGE
-    at_world.done("webhook", "change", webhook_id, "--disable")
+    at_world.done("webhook", "change", webhook_id, "--disable", "--yes")
     for words in (("test", webhook_id), ("retry", webhook_id, "--since", "1d")):
         assert at_world("webhook", *words).code == Exit.CONFLICT
 

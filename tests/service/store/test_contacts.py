@@ -127,9 +127,21 @@ def test_workers_and_relays_read_no_token(world: World, role: str) -> None:
         for statement in (
             "SELECT * FROM comity.token", "SELECT * FROM comity.token_right", "SELECT key FROM comity.idempotency",
             "INSERT INTO comity.token (id, kind, digest, name) VALUES ('x', 'admin', '', 'x')",
+            "SELECT nonce FROM comity.ended_session", "INSERT INTO comity.ended_session VALUES ('', now())",
+            "UPDATE comity.ended_session SET until = now()",
         ):  # fmt: skip
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
+
+
+def test_the_web_ends_sessions_and_brings_none_back(world: World, web: psycopg.Connection) -> None:
+    """It adds and looks."""
+    web.execute("INSERT INTO comity.ended_session VALUES ('nonce', now())")
+    assert web.execute("SELECT nonce FROM comity.ended_session").fetchall() == [(b"nonce",)]
+    for statement in ("DELETE FROM comity.ended_session", "UPDATE comity.ended_session SET until = now()",
+                      "TRUNCATE comity.ended_session"):  # fmt: skip
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            web.execute(statement)
 
 
 def test_a_role_needs_its_password(world: World) -> None:

@@ -74,7 +74,9 @@ def test_indexes_are_made_beside_who_writes_and_reads(empty: str) -> None:
         owner.execute(
             "CREATE INDEX comment_flagged ON comity.comment (site_id, created_at, id) WHERE state = 'flagged'"
         )
-        owner.execute("DROP TABLE comity.attempt, comity.delivery, comity.endpoint_secret, comity.endpoint")
+        owner.execute(
+            "DROP TABLE comity.attempt, comity.delivery, comity.endpoint_secret, comity.endpoint, comity.ended_session"
+        )
         owner.execute("UPDATE public.comity_version SET version_num = '0004'")
     with ThreadPoolExecutor(2) as pool, psycopg.connect(empty) as writer:
         writer.execute("UPDATE comity.comment SET version = version + 1")

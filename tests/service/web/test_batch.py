@@ -3,10 +3,16 @@
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from werkzeug.test import TestResponse
 
+from service.store import submissions
+from service.web.intake import site_limit
+from service.web.limits import Limits
 from tests.service.web.asking import bodies, problem, stored
 from tests.world import World
+
+DAY = 86_400
 
 
 def send(world: World, items: Any, key: str | None = None) -> TestResponse:
@@ -114,6 +120,52 @@ def test_a_batch_of_which_limits_leave_nothing_is_refused(make_world: Any) -> No
     assert problem(answer, "quota-exceeded")["violated-policies"] == ["site"]
     assert 0 < int(answer.headers["Retry-After"]) <= 3600
     assert world.rows("SELECT count(*) FROM comity.comment") == [(4,)]
+
+
+def overfull(world: World) -> None:
+    """The site's window is over: another web process counted beside this one, between two exchanges."""
+    parts = world.app.extensions["comity"]
+    want = site_limit(parts, world.site)
+    parts.limits.sync()
+    other = Limits(world.settings.keys.of("limits"), None)
+    other._database = parts.database
+    for _ in range(want.count):
+        other.spend([want], gathered=True)
+    other.sync()
+    parts.limits.spend([want], gathered=True)
+    parts.limits.sync()
+    assert parts.limits._window(want, parts.limits._now()).used > want.count
+
+
+def test_a_batch_that_was_stored_is_answered_so_when_its_sites_window_is_over(make_world: Any) -> None:
+    """Its replay is free and comes as the first answer did, with nothing left in the window."""
+    world = make_world(limit_site=(8, DAY))
+    items = [world.comment() for _ in range(6)]
+    first = send(world, items, "once")
+    overfull(world)
+
+    again = send(world, items, "once")
+
+    assert codes(first) == codes(again) == [202] * 6
+    assert again.json == first.json
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.headers["RateLimit"].startswith('"site";r=0;t=')
+    assert problem(send(world, items[:1]), "quota-exceeded")["violated-policies"] == ["site"]
+
+
+def test_a_batch_is_answered_when_its_window_fills_up_meanwhile(
+    make_world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stored is said to be stored, also when others are over the limit by then."""
+    world, submit_batch = make_world(limit_site=(8, DAY)), submissions.submit_batch
+
+    def meanwhile(*arguments: Any) -> Any:
+        overfull(world)
+        return submit_batch(*arguments)
+
+    monkeypatch.setattr(submissions, "submit_batch", meanwhile)
+    assert codes(send(world, [world.comment() for _ in range(6)])) == [202] * 6
+    assert world.rows("SELECT count(*) FROM comity.comment") == [(6,)]
 
 
 def test_an_item_refused_for_a_limit_is_so_remembered(make_world: Any) -> None:

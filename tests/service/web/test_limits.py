@@ -182,6 +182,46 @@ def test_a_database_that_is_away_does_not_stop_the_counting(make_world: Any) -> 
     assert limits._window(want, limits._now()).mine == 2
 
 
+def exchanging(world: World, now: Callable[[], float] | None = None) -> Limits:
+    """Limits on a world's database that exchange only when they are told to."""
+    limits = Limits(b"x" * 32, None, *([] if now is None else [now]))
+    limits._database = world.app.extensions["comity"].database
+    return limits
+
+
+def test_two_windows_of_one_limit_that_begin_together_are_two(make_world: Any) -> None:
+    """A site's limit was changed from a minute to two: both windows are shared, each with its own sum."""
+    world = make_world()
+    mine, theirs = (exchanging(world, lambda: 0.0) for _ in range(2))
+    minute, two = Want("site", b"s", 100, 60), Want("site", b"s", 100, 120)
+    mine.spend([minute, minute, two])
+    mine.sync()
+    theirs.spend([minute, two, two])
+    theirs.sync()
+    assert [theirs._window(want, 0.0).used for want in (minute, two)] == [3, 3]
+    assert world.rows("SELECT n FROM contacts.hit") == [(3,), (3,)]
+    assert (mine._dirty, theirs._dirty) == (set(), set())
+
+
+def test_a_window_that_cannot_be_shared_holds_up_no_other(make_world: Any) -> None:
+    """The table refuses one of many (its sum would be too large): the others are exchanged, and it is counted here."""
+    world = make_world()
+    mine, theirs = exchanging(world), exchanging(world)
+    wants = [Want("author", str(number).encode(), 100, DAY) for number in range(9)]
+    mine.spend(wants)
+    mine.sync()
+    bad = mine._window(wants[4], mine._now()).key[0]
+    world.execute("UPDATE contacts.hit SET n = 2147483647 WHERE key = %s", bad)
+
+    theirs.spend(wants)
+    theirs.spend(wants, gathered=True)
+    theirs.sync()
+    theirs.sync()
+
+    assert [theirs._window(want, theirs._now()).used for want in wants] == [3] * 4 + [2] + [3] * 4
+    assert theirs._dirty == set()
+
+
 # The counting itself -------------------------------------------------------------------------------------------------
 
 

@@ -1,13 +1,19 @@
 """Policies through the API: put in force, listed, rolled back, tried on the past; bans and imported lists."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from werkzeug.test import TestResponse
 
+from classifier import Model
+from service import embedded
 from service.domain import policies
 from service.domain.policy import Policy
 from service.domain.reasons import LABELS
@@ -364,6 +370,36 @@ def test_examples_must_get_the_verdict_they_expect(world: World) -> None:
     wrong = [*good, {"body": "No casino here", "expect": "flag"}]
     problem(ask(world, "PUT", "/policy", {"rules": rules, "examples": wrong}), "conflict", "#/examples/2/expect")
     assert ask(world, "GET", "/policy").json == put
+
+
+def test_examples_are_judged_outside_of_any_transaction(
+    world: World, servers: embedded.Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither loading the model nor reading examples holds one open, whatever they take."""
+    parts, score = world.app.extensions["comity"], Model.score
+    seen: list[tuple[str, set[str]]] = []
+    name, database = f"comity web {os.getpid()}", urlsplit(world.owner_url).path[1:]
+
+    def look(what: str) -> None:
+        with psycopg.connect(servers.superuser_url) as connection:  # others see no state of the web's connections
+            states = connection.execute(
+                "SELECT state FROM pg_stat_activity WHERE application_name = %s AND datname = %s", [name, database]
+            )
+            seen.append((what, {state for (state,) in states}))
+
+    def loading() -> Model | None:
+        look("load")
+        return parts.model()  # type: ignore[no-any-return]
+
+    def scoring(model: Model, *given: Any) -> Any:
+        look("score")
+        return score(model, *given)
+
+    monkeypatch.setitem(world.app.extensions, "comity", replace(parts, model=loading))
+    monkeypatch.setattr(Model, "score", scoring)
+    body = {"rules": [SCORES], "examples": [{"body": "Thank you, that was good to read.", "expect": "publish"}]}
+    assert ask(world, "PUT", "/policy", body).status_code == 200
+    assert seen == [("load", {"idle"}), ("score", {"idle"})]
 
 
 @pytest.mark.parametrize(

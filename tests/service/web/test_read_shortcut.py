@@ -16,6 +16,7 @@ from service.front import Front, _read
 from service.store.database import Busy, Unavailable
 from service.web import listing
 from service.web.hot import Hot
+from service.web.intake import visitor
 from service.web.limits import Limits
 from service.web.listing import PATH
 from service.web.read_shortcut import ReadShortcut
@@ -251,8 +252,7 @@ def test_visitors_behind_a_proxy_are_counted_one_by_one(ways: Ways, monkeypatch:
     for address in ("203.0.113.77", "192.0.2.250, 203.0.113.78"):
         said = ways.short_way(ways.scope(query, x_forwarded_for=address))
         assert said is not None
-    key = services.limits.key("visitor", b"203.0.113.0/24")
-    assert [window.used for (who, *_), window in services.limits._windows.items() if who == key] == [2]
+    assert services.limits._window(visitor(services, "203.0.113.0/24"), services.limits._now()).used == 2
 
 
 def test_a_used_up_limit_is_told_by_the_application(ways: Ways, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +296,7 @@ def test_what_was_fetched_is_in_memory_afterwards(ways: Ways) -> None:
     assert fetched is not None
     assert known is not None
     assert known[2] == fetched[2]
-    ways.short.changed("POST", f"{PATH}/{uuid4()}/decisions")
+    ways.short.changed("POST", f"{PATH}/{uuid4()}/decisions", 200)
     assert ways.short.answer(read, time.perf_counter()) is None
 
 

@@ -5,9 +5,12 @@ import time
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from service.app import create_app
+from service.web import auth
 from service.web.console import session
-from tests.service.web.pages.browsing import OWN, Page, Visitor, moderator, signed_in, with_session
+from tests.service.web.pages.browsing import OWN, Page, Visitor, decision, moderator, signed_in, with_session
 from tests.world import World
 
 
@@ -105,6 +108,28 @@ def test_a_session_ends_half_an_hour_after_the_last_request_and_twelve_hours_aft
         assert "Max-Age=0" in cookie
 
 
+@pytest.mark.parametrize("with_cookie", [False, True])
+def test_too_many_visits_are_refused_in_words(
+    make_world: Any, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, with_cookie: bool
+) -> None:
+    """429 with the time to wait, with a session that has ended or without one; nothing of it is an error of ours."""
+    world = make_world(limit_visitor=(4, 86_400))
+    visitor = with_session(world, 1802, 1802) if with_cookie else Visitor(world)
+    cookie = visitor.cookie()
+    pages = [visitor.get("/queue") for _ in range(4)]
+    if with_cookie:
+        visitor.client.set_cookie("comity_session", cookie.value, domain="127.0.0.1")
+    full = [visitor.get("/queue"), Page(visitor.post("/queue/undo", {"place": ""}))]
+    assert [page.status for page in (*pages, *full)] == [200] * 4 + [429] * 2
+    for page in full:
+        assert "There were many requests in a short time. Wait" in page.text
+        assert 0 < int(page.response.headers["Retry-After"]) <= 86_400
+        assert page.response.headers["RateLimit"].startswith('"visitor";r=0;')
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    logged = capfd.readouterr()
+    assert "request_failed" not in logged.out + logged.err
+
+
 def test_a_renewed_session_keeps_its_beginning(shared: World) -> None:
     """Sliding never moves the absolute end."""
     visitor = with_session(shared, 5000, 100)
@@ -146,3 +171,74 @@ def test_signing_out_ends_the_session_and_needs_its_form(shared: World, desk: Vi
     assert (answer.status_code, "Max-Age=0" in answer.headers["Set-Cookie"]) == (303, True)
     assert desk.cookie() is None
     assert "Signed in as" not in desk.get("/queue").text
+
+
+def kept(world: World, value: str, app: Flask | None = None) -> Visitor:
+    """Whoever has a copy of a session's cookie, at this web process or another one of the service."""
+    copy = Visitor(world)
+    if app is not None:
+        copy.client = app.test_client()
+    copy.client.set_cookie("comity_session", value, domain="127.0.0.1")
+    return copy
+
+
+def sign_out(desk: Visitor) -> Any:
+    """Press the button, and what is answered."""
+    return desk.post("/queue/sign-out", desk.get("/queue").form("/queue/sign-out"))
+
+
+def test_a_session_that_was_signed_out_opens_nothing_any_more(shared: World, desk: Visitor) -> None:
+    """Whoever kept its cookie sees the way in, and its forms decide nothing; other sessions of the token go on."""
+    made = shared.flagged()
+    other, cookie = signed_in(Visitor(shared), shared.moderator_token), desk.cookie().value
+    path, form = decision(desk.get("/queue"), made, "publish")
+    copy = kept(shared, cookie)
+    assert "Signed in as" in copy.get("/queue").text
+
+    assert sign_out(desk).status_code == 303
+
+    page = copy.get("/queue")
+    assert (page.status, page.title) == (200, "Sign in · Moderation queue · Comity")
+    assert "Your session has ended." in page.text
+    assert "Max-Age=0" in page.response.headers["Set-Cookie"]
+    assert kept(shared, cookie).post(path, form).status_code == 403
+    assert shared.status(made)["status"] == "flagged"
+    assert "Signed in as" in other.get("/queue").text
+    assert "Signed in as" in signed_in(desk, shared.moderator_token).get("/queue").text
+
+
+def test_a_session_that_was_signed_out_has_ended_in_every_process(shared: World, desk: Visitor) -> None:
+    """What another web process remembers of it, it forgets as soon as it forgets tokens: within two seconds."""
+    app = create_app(shared.settings)
+    copy = kept(shared, desk.cookie().value, app)
+    assert "Signed in as" in copy.get("/queue").text  # it remembers that the session lives
+    sign_out(desk)
+    ended = time.monotonic()
+    while "Signed in as" in copy.get("/queue").text:
+        assert time.monotonic() < ended + 20
+        time.sleep(0.02)
+    assert auth.REMEMBERED == 2.0
+    app.extensions["comity"].database.close()
+
+
+def test_a_session_that_cannot_be_ended_is_not_said_to_be(make_world: Any) -> None:
+    """Something is wrong with the database: the page says so, and the cookie stays until it is mended."""
+    world = make_world()
+    desk = signed_in(Visitor(world), world.moderator_token)
+    form = desk.get("/queue").form("/queue/sign-out")
+    world.execute("ALTER TABLE comity.ended_session RENAME TO away")
+    answer = desk.post("/queue/sign-out", form)
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (500, False)
+    world.execute("ALTER TABLE comity.away RENAME TO ended_session")
+    assert desk.post("/queue/sign-out", form).status_code == 303
+
+
+def test_an_ended_session_is_remembered_for_longer_than_it_could_live(shared: World, desk: Visitor) -> None:
+    """By the database's clock, and an hour more: clocks differ."""
+    cookie = desk.cookie().value
+    sign_out(desk)
+    nonce = session.read(shared.settings.keys, cookie, time.time()).nonce  # type: ignore[union-attr]
+    assert shared.rows(
+        "SELECT until > now() + make_interval(secs => %s) FROM comity.ended_session WHERE nonce = %s",
+        session.LONGEST + 3600, nonce,
+    ) == [(True,)]  # fmt: skip
