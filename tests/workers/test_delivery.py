@@ -228,6 +228,35 @@ def test_a_slow_receiver_delays_nobody_else(hooked: World) -> None:
     assert set(Counter(slow.ids).values()) == set(Counter(fast.ids).values()) == {1}
 
 
+def test_slow_name_servers_of_a_site_delay_no_other_site(hooked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though each message of the one waits for a name, and there are fewer threads than it has names."""
+    monkeypatch.setattr("service.outbound.lookups.THREADS", 6)
+    go_on = threading.Event()
+    asked: list[str] = []
+
+    def look_up(host: str) -> list[str]:
+        asked.append(host)
+        if host.startswith("slow"):
+            go_on.wait(30)
+        return ["127.0.0.1"]
+
+    with Receiver() as receiver, sending(hooked, timeout=60.0, look_up=look_up):
+        url = receiver.url.replace("127.0.0.1", "{}.example")
+        for number in range(8):
+            endpoint(hooked, url.format(f"slow-{number}"))
+        for _ in range(2):
+            hooked.submit()
+        hooked.settle()
+        wait_for(lambda: len(asked) >= 4, 10, "names are asked for")
+        other = endpoint(hooked, url.format("good"), site="other")
+        path = f"/v1/sites/other/webhooks/{other['id']}/test"
+        assert hooked.request("POST", path, hooked.admin_token).status_code == 202
+        wait_for(lambda: bool(receiver.messages), 15, "the other site is told")
+        assert not go_on.is_set()
+        go_on.set()
+        settled(hooked, delivered=17)
+
+
 def test_a_receiver_that_never_answers_times_out(hooked: World) -> None:
     """Which is a failure; its answer, when it comes, changes nothing."""
     with Receiver(lambda _: (204, {}, 1.5)) as receiver, sending(hooked, timeout=0.3):
