@@ -55,7 +55,8 @@ def test_what_runs_on_is_watched_and_started_again(name: str) -> None:
     assert service["healthcheck"]["test"]
     assert service["restart"] == "unless-stopped"
     assert "container_name" not in service  # there may be several
-    assert int(service["stop_grace_period"].removesuffix("s")) >= {"worker": 45, "postgres": 60}.get(name, 20)
+    least = {"worker": 45, "relay": 45, "postgres": 60}.get(name, 20)
+    assert int(service["stop_grace_period"].removesuffix("s")) >= least
 
 
 @pytest.mark.parametrize("name", sorted(ONCE))

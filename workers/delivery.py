@@ -141,7 +141,7 @@ class Sender:
         }
         began = time.monotonic()
         try:
-            return await asyncio.wait_for(self.client.post(claimed.url, headers, body), LONGEST)
+            return await asyncio.wait_for(self.client.post(claimed.url, headers, body, claimed.site), LONGEST)
         except TimeoutError:
             return Answer(None, time.monotonic() - began, None, b"", "timeout")
 

@@ -26,6 +26,8 @@ RINGS = 20  # rings that may wait in the broker before a relay stops adding to t
 PATIENCE = 5.0  # seconds without any worker's claim before a relay works itself
 BROKER_PATIENCE = 30.0
 SENDER_PAUSE = 5.0  # seconds between two starts of a sender
+GRACE = 10.0  # seconds that a helper has to finish what it has in hand
+SENDER_GRACE = 30.0  # a sender: longer than a message may take; whoever stops a relay gives it more than both
 HOPELESS_PAUSE = 300.0
 
 _log = log.get("workers.relay")
@@ -34,11 +36,15 @@ _log = log.get("workers.relay")
 class Helper:
     """A process below the relay that does what would make the relay large: `python -m MODULE PARENT`."""
 
-    def __init__(self, module: str, pause: float = 0.0) -> None:
-        """pause: seconds from one start to the next at least: one that ends at once is not started all the time."""
-        self._module, self._pause = module, pause
+    def __init__(self, module: str, pause: float = 0.0, grace: float = GRACE) -> None:
+        """pause: seconds from one start to the next at least: one that ends at once is not started all the time.
+
+        grace: seconds that it has to end once it was asked to.
+        """
+        self._module, self._pause, self._grace = module, pause, grace
         self._process: subprocess.Popen[bytes] | None = None
         self._started = float("-inf")
+        self._asked: float | None = None  # when it was asked to end
 
     @property
     def running(self) -> bool:
@@ -52,22 +58,23 @@ class Helper:
         hopeless = self._process is not None and self._process.returncode == EX_CONFIG
         if time.monotonic() - self._started < (HOPELESS_PAUSE if hopeless else self._pause):
             return
-        self._started = time.monotonic()
+        self._started, self._asked = time.monotonic(), None
         command = [sys.executable, "-m", self._module, str(os.getpid())]
         self._process = subprocess.Popen(command)  # noqa: S603 - all of it is ours
 
     def ask_to_rest(self) -> None:
         """Ask it to end, and return at once."""
-        if self._process is not None:
+        if self._process is not None and self._asked is None:
             self._process.terminate()
+            self._asked = time.monotonic()
 
     def rest(self) -> None:
         """End it, softly; what it has in hand is finished."""
-        if self._process is None:
+        self.ask_to_rest()
+        if self._process is None or self._asked is None:
             return
-        self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.wait(max(0.0, self._asked + self._grace - time.monotonic()))
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -133,7 +140,7 @@ class Relay:
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Relay until `stop` is set. A database that is away is waited for."""
-    helpers = Helper("workers.standin"), Helper("workers.sender", SENDER_PAUSE)
+    helpers = Helper("workers.standin"), Helper("workers.sender", SENDER_PAUSE, SENDER_GRACE)
     relay = Relay(Database(settings.database_url, "relay", 2), Bell(settings.broker_url), *helpers)
     beat = Beat(settings.beat_path)
     away = False

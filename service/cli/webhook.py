@@ -22,7 +22,7 @@ from service.outbound.guard import Forbidden
 from service.store import deliveries, endpoints
 from service.store.comments import NotFound
 from service.store.database import Connection
-from service.store.deliveries import STATES, Delivery
+from service.store.deliveries import STATES, Delivery, Erased
 from service.store.endpoints import Endpoint, TooMany, UrlTaken
 from service.web.schemas import PAGE
 from service.web.webhook_schemas import NewWebhook, WebhookChange
@@ -228,7 +228,11 @@ def retry(
         with reach.transaction() as connection:
             site_id, _ = _enabled(connection, webhook_id)
             _find(connection, site_id, webhook_id, delivery_id)
-            if not deliveries.resend(connection, delivery_id):
+            try:
+                sent = deliveries.resend(connection, delivery_id)
+            except Erased:
+                raise Stop("Its comment was erased, and nothing but that is told of it.", Exit.CONFLICT) from None
+            if not sent:
                 raise Stop("This delivery is on its way just now: look again in a minute.", Exit.CONFLICT)
         screen.done({"count": 1}, "It is sent again.")
         return

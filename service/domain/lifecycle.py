@@ -77,6 +77,7 @@ def advance(state: State, action: Action, actor: Actor) -> Move:
     if action in OUTCOMES:
         froms = {Actor.POLICY: _JUDGED, Actor.MODERATOR: _REVIEWED}.get(actor, frozenset())
         if state in froms:
+            # An edit that is public now, or a moderator's second word: none is a comment that was not there before.
             again = state is State.PUBLISHED and action is Action.PUBLISH
             return Move(OUTCOMES[action], "comment.changed" if again else f"comment.{OUTCOMES[action]}")
     if action is Action.EDIT and actor in _SUBMITTERS and state in _OPEN:

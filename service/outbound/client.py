@@ -11,7 +11,6 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +22,7 @@ from yarl import URL
 
 from service import log
 from service.outbound.guard import Forbidden, Guard, Place
+from service.outbound.lookups import LookUp, Lookups, system
 from service.outbound.retry_after import retry_after
 from service.version import VERSION
 
@@ -33,7 +33,6 @@ MOST_BODY = 64 * 1024  # bytes of an answer's body that are read
 EXCERPT = 1024  # and kept
 MOST_WIRE = 256 * 1024  # bytes that are taken from a socket at all: handshake, heads, bodies, chunks' frames
 _MOST_TRIED = 4  # addresses of one name; all are checked
-_LOOKUPS = 32  # names looked up at once; a slow name server holds up only its own
 _OURS = re.compile(
     r"host|content-length|transfer-encoding|connection|user-agent|accept-encoding|expect|te|trailer|upgrade",
     re.IGNORECASE,
@@ -121,8 +120,9 @@ class _Pinned(AbstractResolver):
 class Client:
     """Sends to what `guard` allows. An async context manager; `post` may run many times at once in one event loop.
 
-    `timeout`: seconds for everything, from looking up the name to the last byte read. `resolve` and `tls` are for those
-    who look names up, or trust, otherwise than the system does.
+    `timeout`: seconds for everything, from looking up the name to the last byte read. `look_up` (in a thread),
+    `resolve` (in its place, on the loop) and `tls` are for those who look names up, or trust, otherwise than the system
+    does.
     """
 
     def __init__(
@@ -131,15 +131,16 @@ class Client:
         timeout: float = 15.0,
         user_agent: str = f"Comity/{VERSION}",
         *,
+        look_up: LookUp = system,
         resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._guard = guard
         self._timeout = timeout
         self._own = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
-        self._resolve = resolve or self._look_up
+        self._names = Lookups(look_up)
+        self._resolve = resolve
         self._tls = tls or ssl.create_default_context()
-        self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="look-up")
 
     async def __aenter__(self) -> Self:
         return self
@@ -147,11 +148,12 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._names.close()
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, whose: str | None = None) -> Answer:
         """Send `body` once. Nothing that a receiver or a name server does raises.
 
+        `whose`: name servers that are slow for one hold up nobody else; None: only those who send to the same name.
         Raises ValueError for a header field that cannot be sent, or that is this client's to write.
         """
         sent = self._fields(headers)
@@ -159,7 +161,7 @@ class Client:
         attempt = _Attempt()
         try:
             async with asyncio.timeout(self._timeout):
-                await self._send(url, sent, body, attempt)
+                await self._send(url, sent, body, whose, attempt)
             error = None
         except TimeoutError:
             error = "timeout"
@@ -179,9 +181,11 @@ class Client:
                 raise ValueError("a header field's name or value is none that may be sent")
         return {**headers, **self._own}
 
-    async def _send(self, url: str, headers: Mapping[str, str], body: bytes, attempt: "_Attempt") -> None:
+    async def _send(
+        self, url: str, headers: Mapping[str, str], body: bytes, whose: str | None, attempt: "_Attempt"
+    ) -> None:
         place = self._guard.read(url)
-        addresses = await self._addresses(place)
+        addresses = await self._addresses(place, whose)
         connector = aiohttp.TCPConnector(
             resolver=_Pinned(place, addresses),
             use_dns_cache=False,
@@ -208,12 +212,12 @@ class Client:
                     if len(attempt.body) >= MOST_BODY:
                         return
 
-    async def _addresses(self, place: Place) -> Sequence[str]:
+    async def _addresses(self, place: Place, whose: str | None) -> Sequence[str]:
         """Where `place` may be reached. Raises Forbidden when one of its addresses is not allowed, OSError for none."""
         if place.literal is not None:
             return [str(place.literal)]
         try:
-            found = list(dict.fromkeys(await self._resolve(place.host)))
+            found = list(dict.fromkeys(await self._look_up(place.host, whose)))
         except (OSError, UnicodeError) as error:
             raise _NoName from error
         if not found:
@@ -222,10 +226,8 @@ class Client:
             self._guard.check_address(address)
         return found[:_MOST_TRIED]
 
-    async def _look_up(self, host: str) -> Sequence[str]:
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _system, host)
-        return [str(where[0]) for *_, where in found]
+    async def _look_up(self, host: str, whose: str | None) -> Sequence[str]:
+        return await (self._names.of(host, whose) if self._resolve is None else self._resolve(host))
 
     def _socket(self, info: Any, addresses: Sequence[str]) -> socket.socket:
         """The socket to one address, the last place where it can be asked whether it may be reached."""
@@ -250,10 +252,6 @@ class _Attempt:
 
 class _NoName(Exception):
     """Raised when a name has no address, or nobody says which."""
-
-
-def _system(host: str) -> Any:
-    return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
 
 
 def _word(error: BaseException) -> str | None:

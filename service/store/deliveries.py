@@ -8,12 +8,18 @@ from uuid import UUID
 
 from service.domain.events import TEST
 from service.domain.ids import new_id
+from service.domain.lifecycle import State
+from service.store import failing
 from service.store.comments import NotFound
 from service.store.database import Connection
-from service.store.outbox import HEARS
+from service.store.outbox import ERASED, HEARS
 
 STATES = ("pending", "delivered", "dead", "dropped")
 AT_ONCE = 10_000  # events of a range that are taken at once
+
+
+class Erased(Exception):
+    """Raised when a comment was erased, so that nothing but that is told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +119,55 @@ _AFRESH = "state = 'pending', due_at = now(), attempts = 0, lease = NULL, lease_
 
 
 def resend(connection: Connection, delivery_id: UUID) -> bool:
-    """Send a delivery now, with all its attempts before it; False while somebody is sending it."""
+    """Send a delivery now, with all its attempts before it; False while somebody is sending it.
+
+    Raises Erased. Runs inside the caller's transaction, in which its comment is not erased.
+    """
+    row = connection.execute(
+        "SELECT c.state FROM comity.comment c JOIN comity.delivery d ON d.comment_id = c.id "
+        "WHERE d.id = %s AND d.event <> %s FOR SHARE OF c",
+        [delivery_id, ERASED],
+    ).fetchone()
+    if row is not None and row.state == State.ERASED:
+        raise Erased
     done = connection.execute(
         f"UPDATE comity.delivery SET {_AFRESH} WHERE id = %s AND (lease IS NULL OR lease_until <= now())", [delivery_id]
     )
     return done.rowcount == 1
 
 
+#: What is locked is on its way, or just coming back: its own end says when it is due. Waiting for it would turn the
+#: order of locks round, since the endpoint is locked by now.
+_WAKE = f"""
+UPDATE comity.delivery SET {_AFRESH} WHERE id IN (
+    SELECT id FROM comity.delivery
+    WHERE endpoint_id = %s AND state = 'pending' AND (due_at > now() OR attempts > 0)
+      AND (lease IS NULL OR lease_until <= now())
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+"""
+
+
+def wake(connection: Connection, endpoint_id: UUID) -> None:
+    """Send all that waits for an endpoint now, with all its attempts before it.
+
+    Runs inside the caller's transaction.
+    """
+    connection.execute(_WAKE, [endpoint_id])
+
+
 def drop(connection: Connection, endpoint_id: UUID, delivery_id: UUID | None = None) -> int:
-    """Give up what is pending of an endpoint, or this one; how many. One that is being sent may still arrive."""
-    return connection.execute(
+    """Give up what is pending of an endpoint, or this one; how many. One that is being sent may still arrive.
+
+    Runs inside the caller's transaction.
+    """
+    count = connection.execute(
         "UPDATE comity.delivery SET state = 'dropped', done_at = now(), lease = NULL, lease_until = NULL "
         "WHERE endpoint_id = %s AND state = 'pending' AND (%s::uuid IS NULL OR id = %s)",
         [endpoint_id, delivery_id, delivery_id],
     ).rowcount
+    failing.clear(connection, [endpoint_id])
+    return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +178,17 @@ class Resent:
     go_on: datetime | None
 
 
-#: Events that the endpoint hears today: those it was told, and those of the outbox that it never was. A range that is
-#: cut ends before an instant, so that it goes on there: far fewer happen in one than are taken at once.
+#: Events that the endpoint hears today: those it was told, and those of the outbox that it never was; of comments that
+#: were erased only that. A range that is cut ends before an instant, so that it goes on there: far fewer happen in one
+#: than are taken at once.
 _RANGE = f"""
 WITH e AS (SELECT * FROM comity.endpoint WHERE id = %(endpoint)s),
 told AS (
     SELECT o.id, o.event, o.comment_id, o.seq, o.at FROM comity.outbox o, e
     WHERE o.at >= %(since)s AND o.at < %(until)s AND o.site_id = e.site_id
       AND {HEARS.format(endpoint="e", event="o.event")}
+      AND (o.event = '{ERASED}'
+           OR NOT EXISTS (SELECT FROM comity.comment c WHERE c.id = o.comment_id AND c.state = '{State.ERASED}'))
     ORDER BY o.at, o.id LIMIT %(most)s
 ), last AS (SELECT CASE WHEN count(*) = %(most)s THEN max(at) END AS at FROM told),
 chosen AS (SELECT told.* FROM told, last WHERE last.at IS NULL OR told.at < last.at),

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg import errors
 
+from service.store import deliveries
 from service.store.comments import NotFound
 from service.store.database import Connection
 
@@ -119,9 +120,12 @@ def change(
     connection: Connection, site_id: UUID, endpoint_id: UUID, *, url: str | None = None, description: str | None = None,
     events: Sequence[str] | None = None, scores: bool | None = None, enabled: bool | None = None,
 ) -> Endpoint:  # fmt: skip
-    """Change what is given. Enabling one, or another URL, forgets how it failed. Raises NotFound, UrlTaken."""
+    """Change what is given. Enabling one, or another URL, forgets how it failed. Raises NotFound, UrlTaken.
+
+    What waits for one that was disabled is due as soon as it is enabled. Runs inside the caller's transaction.
+    """
     try:
-        connection.execute(
+        changed = connection.execute(
             f"""
             UPDATE comity.endpoint e SET
                 url = coalesce(%(url)s, url), description = coalesce(%(description)s, description),
@@ -136,15 +140,18 @@ def change(
                 paused_until = CASE WHEN %(afresh)s THEN 'epoch' ELSE paused_until END,
                 changed_at = now()
             WHERE {_LIVE.replace("%s", "%(site)s")} AND e.id = %(id)s
+            RETURNING new.enabled AND NOT old.enabled AS woken
             """,
             {
                 "url": url, "description": description, "events": None if events is None else list(events),
                 "scores": scores, "enabled": enabled, "afresh": bool(enabled) or url is not None, "site": site_id,
                 "id": endpoint_id,
             },
-        )  # fmt: skip
+        ).fetchone()  # fmt: skip
     except errors.UniqueViolation:
         raise UrlTaken from None
+    if changed is not None and changed.woken:
+        deliveries.wake(connection, endpoint_id)
     return one(connection, site_id, endpoint_id)
 
 

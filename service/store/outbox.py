@@ -5,6 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from service.domain.ids import new_id
+from service.store import failing
 from service.store.arrays import array
 from service.store.database import Connection
 
@@ -48,8 +49,7 @@ def write(connection: Connection, events: Sequence[Event]) -> None:
     if not events:
         return
     erased = [event.comment_id for event in events if event.name == ERASED]
-    if erased:
-        _drop(connection, erased)
+    dropped = _drop(connection, erased) if erased else []
     connection.execute(
         _WRITE,
         [
@@ -60,11 +60,15 @@ def write(connection: Connection, events: Sequence[Event]) -> None:
             array("text", [event.name for event in events]),
         ],
     )
+    if dropped:
+        failing.clear(connection, dropped)
 
 
-def _drop(connection: Connection, comment_ids: Sequence[UUID]) -> None:
-    connection.execute(
+def _drop(connection: Connection, comment_ids: Sequence[UUID]) -> list[UUID]:
+    """Whose deliveries were dropped."""
+    rows = connection.execute(
         "UPDATE comity.delivery SET state = 'dropped', done_at = now(), lease = NULL, lease_until = NULL "
-        "WHERE comment_id = ANY(%s::uuid[]) AND state = 'pending'",
+        "WHERE comment_id = ANY(%s::uuid[]) AND state = 'pending' RETURNING endpoint_id",
         [array("uuid", comment_ids)],
-    )
+    ).fetchall()
+    return [row.endpoint_id for row in rows]

@@ -14,6 +14,7 @@ from service.domain import retries
 from service.domain.events import Told
 from service.domain.ids import new_id
 from service.domain.retries import Outcome, Verdict
+from service.store import failing
 from service.store.database import Connection
 
 LEASE = timedelta(seconds=40)  # longer than a message may take; whoever holds it so long is dead or frozen
@@ -175,9 +176,12 @@ def mark(
     if row is None:
         return False, None
     if verdict.outcome is Outcome.DELIVERED:
-        _note_success(connection, row.endpoint_id)
+        _note_success(connection, claimed)
         return True, None
-    return True, _note_failure(connection, row.endpoint_id, verdict)
+    why = _note_failure(connection, claimed, verdict)
+    if verdict.wait is None:
+        failing.clear(connection, [claimed.endpoint_id])
+    return True, why
 
 
 def _state(verdict: Verdict) -> str:
@@ -186,38 +190,47 @@ def _state(verdict: Verdict) -> str:
     return "dead" if verdict.wait is None else "pending"
 
 
-def _note_success(connection: Connection, endpoint_id: UUID) -> None:
+# What came from another URL than the endpoint has now says nothing of the endpoint.
+def _note_success(connection: Connection, claimed: Claimed) -> None:
+    """No failures in a row any more. A pause goes on: nothing was sent in it, so this was sent before it began."""
     connection.execute(
-        "UPDATE comity.endpoint SET failures = 0, failing_since = NULL, paused_until = 'epoch' "
-        "WHERE id = %s AND (failures > 0 OR failing_since IS NOT NULL)",
-        [endpoint_id],
+        "UPDATE comity.endpoint SET failures = 0, failing_since = NULL "
+        "WHERE id = %s AND url = %s AND (failures > 0 OR failing_since IS NOT NULL)",
+        [claimed.endpoint_id, claimed.url],
     )
 
 
-_FAILURE = """
+#: Whether it failed for days: this very delivery failed that long ago, and nothing arrived since. The date alone may be
+#: of something that was given up, or could not be signed, with nothing to tell in between. Asked of the endpoint's row
+#: as it is once it is locked: a success may have been noted meanwhile.
+_FOR_DAYS = """EXISTS (
+        SELECT FROM comity.attempt a
+        WHERE a.delivery_id = %(delivery)s AND a.at >= failing_since AND a.at < now() - %(patience)s
+    )"""
+_FAILURE = f"""
 UPDATE comity.endpoint SET
     failures = failures + 1,
     failing_since = coalesce(failing_since, now()),
     paused_until = greatest(paused_until, now() + make_interval(secs => greatest(%(pause)s::float8,
         CASE WHEN failures + 1 < %(shaky)s THEN 0
              ELSE least(%(longest)s::float8, power(2, least(failures + 1, 30) - %(shaky)s)) END))),
-    enabled = enabled AND NOT %(gone)s AND (failing_since < now() - %(patience)s) IS NOT TRUE,
+    enabled = enabled AND NOT %(gone)s AND NOT {_FOR_DAYS},
     disabled_reason = CASE WHEN NOT enabled THEN disabled_reason WHEN %(gone)s THEN 'gone'
-                           WHEN failing_since < now() - %(patience)s THEN 'failing' END,
-    disabled_at = CASE WHEN NOT enabled THEN disabled_at
-                       WHEN %(gone)s OR failing_since < now() - %(patience)s THEN now() END
-WHERE id = %(id)s
+                           WHEN {_FOR_DAYS} THEN 'failing' END,
+    disabled_at = CASE WHEN NOT enabled THEN disabled_at WHEN %(gone)s OR {_FOR_DAYS} THEN now() END
+WHERE id = %(id)s AND url = %(url)s
 RETURNING CASE WHEN disabled_at = now() THEN disabled_reason END AS why
 """
 
 
-def _note_failure(connection: Connection, endpoint_id: UUID, verdict: Verdict) -> str | None:
+def _note_failure(connection: Connection, claimed: Claimed, verdict: Verdict) -> str | None:
     """Pauses double from the third failure in a row on; days of nothing but failures, or a 410, disable it."""
     row = connection.execute(
         _FAILURE,
         {
-            "id": endpoint_id, "pause": verdict.pause, "shaky": retries.SHAKY, "longest": retries.LONGEST_PAUSE,
-            "gone": verdict.outcome is Outcome.GONE, "patience": timedelta(days=retries.PATIENCE_DAYS),
+            "id": claimed.endpoint_id, "url": claimed.url, "delivery": claimed.id, "pause": verdict.pause,
+            "shaky": retries.SHAKY, "longest": retries.LONGEST_PAUSE, "gone": verdict.outcome is Outcome.GONE,
+            "patience": timedelta(days=retries.PATIENCE_DAYS),
         },
     ).fetchone()  # fmt: skip
     return None if row is None else row.why

@@ -145,3 +145,16 @@ def test_a_sender_dies_with_its_relay(house: House) -> None:
         (sender,) = house.children("relay_1")
         house.processes.pop("relay_1").kill()
         wait_for(lambda: not sender.is_running() or sender.status() == "zombie", 10, "the sender is gone")
+
+
+def test_a_relay_that_is_stopped_lets_its_sender_finish(house: House) -> None:
+    """A receiver may take fifteen seconds: what is on its way arrives once, and is on record."""
+    with Receiver(lambda _: (204, {}, 12.0)) as receiver:
+        endpoint(house, receiver)
+        relay(house, receiver, "relay_1")
+        house.settled(house.submit(1), 30)
+        wait_for(lambda: bool(receiver.messages), 20, "it is being sent")
+        house.stop("relay_1")
+        assert delivered(house, 1)
+    assert len(receiver.messages) == 1
+    assert house.rows("SELECT number, status FROM comity.attempt") == [(1, 204)]

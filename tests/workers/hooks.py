@@ -10,6 +10,7 @@ from typing import Any
 
 from service import webhooks
 from service.outbound.client import Client
+from service.outbound.lookups import LookUp, system
 from service.store.database import Database
 from tests.world import World, as_role
 from workers.delivery import Sender
@@ -38,7 +39,9 @@ def ask(world: World, method: str, made: dict[str, Any], path: str = "", body: A
 
 
 @contextmanager
-def sending(world: World, timeout: float = 15.0, idle: float = 60.0) -> Iterator[threading.Thread]:
+def sending(
+    world: World, timeout: float = 15.0, idle: float = 60.0, look_up: LookUp = system
+) -> Iterator[threading.Thread]:
     """A sender at work; asked to stop at the end, and waited for."""
     ready = threading.Event()
     made: list[tuple[asyncio.AbstractEventLoop, Sender]] = []
@@ -47,7 +50,7 @@ def sending(world: World, timeout: float = 15.0, idle: float = 60.0) -> Iterator
         database = Database(as_role(world.owner_url, "comity_relay"), "relay", 2)
         guard = webhooks.guard_of(world.settings)
         with ThreadPoolExecutor(2) as threads:
-            async with Client(guard, timeout, "Comity/test") as client:
+            async with Client(guard, timeout, "Comity/test", look_up=look_up) as client:
                 sender = Sender(database, webhooks.vault_of(world.settings.keys), client, threads)
                 made.append((asyncio.get_running_loop(), sender))
                 ready.set()

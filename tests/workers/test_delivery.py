@@ -228,6 +228,35 @@ def test_a_slow_receiver_delays_nobody_else(hooked: World) -> None:
     assert set(Counter(slow.ids).values()) == set(Counter(fast.ids).values()) == {1}
 
 
+def test_slow_name_servers_of_a_site_delay_no_other_site(hooked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though each message of the one waits for a name, and there are fewer threads than it has names."""
+    monkeypatch.setattr("service.outbound.lookups.THREADS", 6)
+    go_on = threading.Event()
+    asked: list[str] = []
+
+    def look_up(host: str) -> list[str]:
+        asked.append(host)
+        if host.startswith("slow"):
+            go_on.wait(30)
+        return ["127.0.0.1"]
+
+    with Receiver() as receiver, sending(hooked, timeout=60.0, look_up=look_up):
+        url = receiver.url.replace("127.0.0.1", "{}.example")
+        for number in range(8):
+            endpoint(hooked, url.format(f"slow-{number}"))
+        for _ in range(2):
+            hooked.submit()
+        hooked.settle()
+        wait_for(lambda: len(asked) >= 4, 10, "names are asked for")
+        other = endpoint(hooked, url.format("good"), site="other")
+        path = f"/v1/sites/other/webhooks/{other['id']}/test"
+        assert hooked.request("POST", path, hooked.admin_token).status_code == 202
+        wait_for(lambda: bool(receiver.messages), 15, "the other site is told")
+        assert not go_on.is_set()
+        go_on.set()
+        settled(hooked, delivered=17)
+
+
 def test_a_receiver_that_never_answers_times_out(hooked: World) -> None:
     """Which is a failure; its answer, when it comes, changes nothing."""
     with Receiver(lambda _: (204, {}, 1.5)) as receiver, sending(hooked, timeout=0.3):
@@ -286,6 +315,32 @@ def test_a_receiver_says_when_to_come_again(hooked: World) -> None:
     assert len(receiver.messages) == 1
 
 
+def test_a_success_does_not_end_the_peace_that_was_asked_for(hooked: World) -> None:
+    """What was on its way when a receiver asked for it arrives, and nothing is sent after it."""
+    asked = threading.Lock()
+
+    def reply(_: Message) -> Reply:
+        return (429, {"Retry-After": "120"}, 0.0) if asked.acquire(blocking=False) else (204, {}, 0.5)
+
+    with Receiver(reply) as receiver:
+        endpoint(hooked, receiver.url)
+        for _ in range(20):
+            hooked.submit()
+        hooked.settle()
+        with sending(hooked):
+            settled(hooked, delivered=3, pending=17)
+        assert len(receiver.messages) == 4
+        paused = "SELECT extract(epoch FROM paused_until - now())::float8, failures FROM comity.endpoint"
+        ((seconds, failures),) = hooked.rows(paused)
+        assert 100 < seconds <= 120
+        assert failures == 0
+        assert hooked.rows("SELECT count(*) FROM comity.delivery WHERE attempts > 0") == [(4,)]
+        hooked.execute("UPDATE comity.endpoint SET paused_until = now()")  # two minutes later
+        hooked.execute("UPDATE comity.delivery SET due_at = now() WHERE state = 'pending'")
+        with sending(hooked):
+            settled(hooked, delivered=20)
+
+
 def test_a_receiver_that_is_gone_is_disabled(hooked: World) -> None:
     """By 410; what waits for it is kept, and sent once it is enabled again."""
     gone = threading.Event()
@@ -309,6 +364,27 @@ def test_a_receiver_that_is_gone_is_disabled(hooked: World) -> None:
     assert types(receiver) == ["comment.published", "comment.published", "comment.rejected"]
 
 
+def test_what_waits_is_sent_as_soon_as_an_endpoint_is_enabled(hooked: World) -> None:
+    """However late its next attempt was to be, and however many it had; what is being sent is left alone."""
+    with Receiver() as receiver:
+        made = endpoint(hooked, receiver.url)
+        waits, flies = hooked.published(), hooked.published()
+        late = "UPDATE comity.delivery SET due_at = now() + interval '20 hours', attempts = 9"
+        hooked.execute(late)
+        ask(hooked, "PATCH", made, "", {"enabled": True, "description": "It was never disabled."})
+        assert hooked.rows("SELECT DISTINCT attempts, due_at > now() FROM comity.delivery") == [(9, True)]
+        ask(hooked, "PATCH", made, "", {"enabled": False})
+        held = "UPDATE comity.delivery SET lease = id, lease_until = now() + interval '40 s' WHERE comment_id = %s"
+        hooked.execute(held, flies["id"])
+        ask(hooked, "PATCH", made, "", {"enabled": True})
+        shown = "SELECT attempts, due_at > now() FROM comity.delivery WHERE comment_id = %s"
+        assert hooked.rows(shown, waits["id"]) == [(0, False)]
+        assert hooked.rows(shown, flies["id"]) == [(9, True)]
+        with sending(hooked):
+            settled(hooked, delivered=1, pending=1)
+    assert [json.loads(message.body)["data"]["comment_id"] for message in receiver.messages] == [waits["id"]]
+
+
 def test_days_of_failures_disable_an_endpoint(hooked: World) -> None:
     """Three of them, with nothing else in between; its people see since when."""
     with Receiver(lambda _: (500, {}, 0.0)) as receiver, sending(hooked):
@@ -317,6 +393,7 @@ def test_days_of_failures_disable_an_endpoint(hooked: World) -> None:
         wait_for(lambda: bool(ask(hooked, "GET", made)["failing_since"]), 10, "it fails")
         for days, enabled in ((2.9, True), (3.1, False)):
             hooked.execute("UPDATE comity.endpoint SET failing_since = now() - %s", timedelta(days=days))
+            hooked.execute("UPDATE comity.attempt SET at = now() - %s WHERE number = 1", timedelta(days=days))
             count = len(receiver.messages)
             now_due(hooked)
             wait_for(lambda count=count: len(receiver.messages) > count, 10, "it is tried again")  # type: ignore[misc]
@@ -324,6 +401,56 @@ def test_days_of_failures_disable_an_endpoint(hooked: World) -> None:
             wait_for(lambda attempts=attempts: bool(hooked.rows(attempts)), 10, "that is on record")  # type: ignore[misc]
             assert ask(hooked, "GET", made)["enabled"] == enabled
         assert ask(hooked, "GET", made)["disabled_reason"] == "failing"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_one_failure_long_after_another_disables_nothing(hooked: World, whole: bool) -> None:
+    """What failed days ago was dropped, and nothing was to be told since; so the endpoint did not fail for days."""
+    with Receiver(lambda _: (500, {}, 0.0)) as receiver, sending(hooked):
+        made = endpoint(hooked, receiver.url)
+        hooked.published()
+        wait_for(lambda: bool(ask(hooked, "GET", made)["failing_since"]), 10, "it fails")
+        (delivery,) = ask(hooked, "GET", made, "/deliveries")["deliveries"]
+        ask(hooked, "POST", made, "/drop" if whole else f"/deliveries/{delivery['id']}/drop")
+        assert ask(hooked, "GET", made)["failing_since"] is None
+        hooked.execute("UPDATE comity.attempt SET at = now() - interval '5 days'")
+        ask(hooked, "POST", made, f"/deliveries/{delivery['id']}/retry")
+        wait_for(lambda: hooked.rows("SELECT count(*) > 1 FROM comity.attempt") == [(True,)], 10, "it fails again")
+        assert ask(hooked, "GET", made)["enabled"]
+
+
+def test_an_old_date_alone_disables_nothing(hooked: World) -> None:
+    """As when its secret did not open for days, so that nothing was sent: then the first failure is one failure."""
+    with Receiver(lambda _: (500, {}, 0.0)) as receiver, sending(hooked):
+        made = endpoint(hooked, receiver.url)
+        hooked.execute("UPDATE comity.endpoint SET failing_since = now() - interval '5 days'")
+        hooked.published()
+        wait_for(lambda: bool(hooked.rows("SELECT FROM comity.attempt")), 10, "it is tried")
+        assert ask(hooked, "GET", made)["enabled"]
+
+
+def test_an_answer_from_where_an_endpoint_led_before_changes_nothing_of_it(hooked: World) -> None:
+    """Its URL was changed while messages were on their way: whether 410 or 204, only the message has it."""
+    for status, failures in ((410, 0), (500, 0), (204, 2)):
+        go_on = threading.Event()
+
+        def reply(_: Message, go_on: threading.Event = go_on, status: int = status) -> Reply:
+            go_on.wait(20)
+            return status, {}, 0.0
+
+        with Receiver(reply) as before, Receiver() as after, sending(hooked):
+            made = endpoint(hooked, before.url)
+            hooked.published()
+            wait_for(lambda before=before: bool(before.messages), 10, "it is on its way")  # type: ignore[misc]
+            ask(hooked, "PATCH", made, "", {"url": after.url})
+            hooked.execute("UPDATE comity.endpoint SET failures = %s WHERE id = %s", failures, made["id"])
+            go_on.set()
+            there = "SELECT status FROM comity.attempt a JOIN comity.delivery d ON d.id = a.delivery_id WHERE d.endpoint_id = %s"
+            wait_for(lambda there=there, made=made: bool(hooked.rows(there, made["id"])), 10, "that is on record")  # type: ignore[misc]
+            assert hooked.rows(there, made["id"]) == [(status,)]
+            stands = "SELECT enabled, failures, failing_since, paused_until <= now() FROM comity.endpoint WHERE id = %s"
+            assert hooked.rows(stands, made["id"]) == [(True, failures, None, True)]
+            ask(hooked, "PATCH", made, "", {"enabled": False})
 
 
 def test_what_was_tried_too_often_is_dead_until_somebody_asks(hooked: World) -> None:
@@ -336,6 +463,7 @@ def test_what_was_tried_too_often_is_dead_until_somebody_asks(hooked: World) -> 
         hooked.execute("UPDATE comity.delivery SET attempts = %s", retries.TRIES - 1)
         now_due(hooked)
         settled(hooked, dead=1)
+        assert hooked.rows("SELECT failing_since FROM comity.endpoint") == [(None,)]  # nothing is tried any more
         (delivery,) = ask(hooked, "GET", made, "/deliveries", state="dead")["deliveries"]
         up.set()
         hooked.execute("UPDATE comity.endpoint SET paused_until = 'epoch'")
@@ -451,6 +579,26 @@ def test_of_an_erased_comment_only_that_is_told(hooked: World) -> None:
     assert types(receiver) == ["comment.erased", "comment.published"]
     told = {json.loads(message.body)["type"]: json.loads(message.body) for message in receiver.messages}
     assert told["comment.published"]["data"]["comment_id"] == other["id"]
+
+
+def test_of_an_erased_comment_nothing_else_is_told_again(hooked: World) -> None:
+    """Neither with a time nor by itself; that it was erased is."""
+    made = endpoint(hooked, "http://127.0.0.1:9/hook")
+    gone, stays = hooked.published(), hooked.published()
+    hooked.decide(gone, "reject")
+    erase(hooked, UUID(gone["id"]))
+    hooked.execute("UPDATE comity.delivery SET state = 'dropped', done_at = now() WHERE state = 'pending'")
+    wished = {"since": "2026-01-01T00:00:00Z", "delivered": True}
+    assert ask(hooked, "POST", made, "/retry", wished) == {"count": 2, "next_since": None}
+    told = "SELECT event, comment_id::text FROM comity.delivery WHERE state = 'pending' ORDER BY event"
+    assert hooked.rows(told) == [("comment.erased", gone["id"]), ("comment.published", stays["id"])]
+    of_it = "SELECT id, event FROM comity.delivery WHERE comment_id = %s"
+    answers = {}
+    for delivery_id, event in hooked.rows(of_it, gone["id"]):
+        path = f"/v1/sites/blog/webhooks/{made['id']}/deliveries/{delivery_id}/retry"
+        answers[event] = hooked.request("POST", path, hooked.admin_token).status_code
+    assert answers == {"comment.published": 409, "comment.rejected": 409, "comment.erased": 202}
+    assert len(hooked.rows(told)) == 2
 
 
 def erase(world: World, comment_id: UUID) -> None:

@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+import yaml
 
+from service.embedded.process import Process
 from service.store.claims import Backlog
 from service.store.database import Database
 from service.store.gauges import gauges
+from tests.faults.house import ROOT
 from tests.world import World, as_role
+from workers import delivery
 from workers.deafness import deaf
-from workers.relay import BROKER_PATIENCE, RINGS, Relay
+from workers.relay import BROKER_PATIENCE, GRACE, RINGS, SENDER_GRACE, Relay
 
 BUSY = Backlog(due=True, delay=0.1, worker=0.2, relay=float("inf"))
 
@@ -140,6 +144,15 @@ def test_a_relay_starts_a_sender_when_something_is_due(world: World, relay: Rela
     relay.step(0.15)
     assert relay.sender.running
     assert made is not None
+
+
+def test_whoever_stops_a_relay_gives_it_the_time_that_its_helpers_have() -> None:
+    """A message may take longer than its receiver has; then the sender ends, and then the relay."""
+    assert delivery.LONGEST < SENDER_GRACE
+    longest = GRACE + SENDER_GRACE  # a stand-in that was ended just before, and then the sender
+    containers = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    assert longest < int(containers["services"]["relay"]["stop_grace_period"].removesuffix("s"))
+    assert longest < Process("relay", (), {}).grace  # the supervisor's
 
 
 def _alive(world: World) -> int:

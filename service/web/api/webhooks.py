@@ -13,7 +13,7 @@ from service.domain.vault import VaultError
 from service.outbound.guard import Forbidden
 from service.store import deliveries, endpoints
 from service.store.database import Connection
-from service.store.deliveries import Delivery
+from service.store.deliveries import Delivery, Erased
 from service.store.endpoints import Endpoint, TooMany, UrlTaken
 from service.store.sites import Site
 from service.web import paging
@@ -148,12 +148,16 @@ def get_delivery(call: Call, site: str, webhook_id: UUID, delivery_id: UUID) -> 
     "POST", f"{_DELIVERY}/retry", Right.ADMIN, answers={202: shapes.DeliveryView()}, problems=("not-found", "conflict")
 )
 def retry_delivery(call: Call, site: str, webhook_id: UUID, delivery_id: UUID) -> Answer:
-    """Send a delivery now, whatever became of it."""
+    """Send a delivery now, whatever became of it; of an erased comment only that it was erased."""
     found = site_of(call, site)
     with call.services.database.transaction() as connection:
         _enabled(connection, found, webhook_id)
         deliveries.one(connection, found.id, webhook_id, delivery_id)
-        if not deliveries.resend(connection, delivery_id):
+        try:
+            sent = deliveries.resend(connection, delivery_id)
+        except Erased:
+            raise Problem("conflict", "This comment was erased, and nothing but that is told of it.") from None
+        if not sent:
             raise Problem("conflict", "This delivery is on its way just now. Look again in a minute.")
         return Answer(_view(deliveries.one(connection, found.id, webhook_id, delivery_id)), 202)
 

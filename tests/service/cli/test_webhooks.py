@@ -1,6 +1,11 @@
 """Endpoints at the command line: made, changed, rotated, ended; what they were told, sent again and dropped."""
 
+from uuid import UUID
+
 from service.cli.exits import Exit
+from service.domain.lifecycle import Action, Actor
+from service.store import comments
+from service.store.comments import Ruling
 from tests.service.cli.conftest import Terminal, terminal
 from tests.world import World
 
@@ -103,3 +108,17 @@ def test_what_was_told_is_shown_sent_again_and_dropped(world: World, at_world: T
     tested = at_world.done("webhook", "test", webhook_id)
     assert f"comity webhook deliveries {webhook_id} --delivery" in tested.out
     assert at_world.done(*listed, "--json").rows[0]["event"] == "endpoint.test"
+
+
+def test_of_an_erased_comment_nothing_else_is_sent_again(world: World, at_world: Terminal) -> None:
+    """Asked for by itself it is refused, and of a time it is left out."""
+    webhook_id = add(at_world)
+    made = world.published()
+    (row,) = at_world.done("webhook", "deliveries", webhook_id, "--json").rows
+    with world.app.extensions["comity"].database.transaction() as connection:
+        seen = comments.see(connection, UUID(made["id"]), None)
+        ruling = Ruling(seen.id, Action.ERASE, Actor.OPERATOR, seen.state, seen.version, seen.content_version)
+        comments.decide_one(connection, ruling)
+    refused = at_world("webhook", "retry", webhook_id, "--delivery", row["id"])
+    assert (refused.code, "erased" in refused.err) == (Exit.CONFLICT, True)
+    assert at_world.done("webhook", "retry", webhook_id, "--since", "1d").out == "0 deliveries are sent again.\n"

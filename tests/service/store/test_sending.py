@@ -10,8 +10,10 @@ import pytest
 
 from service.domain import retries
 from service.domain.ids import new_id
+from service.domain.lifecycle import Action, Actor
 from service.domain.retries import judge
-from service.store import sending
+from service.store import comments, deliveries, sending
+from service.store.comments import Ruling
 from service.store.database import Database
 from service.store.sending import Attempt, Claimed
 from tests.world import World, as_role
@@ -143,3 +145,37 @@ def test_what_an_answer_says_is_kept_in_part(world: World, database: Database) -
     lease, (one,) = claim(database)
     mark(database, one, lease, Attempt(1, 500, 0.1, None, b"\x00" + b"x" * 5000))
     assert world.rows("SELECT octet_length(answer) FROM comity.attempt") == [(sending.ANSWER_BYTES,)]
+
+
+def test_an_endpoint_fails_as_long_as_something_waits_for_it(world: World, database: Database) -> None:
+    """Whatever was given up; one that is disabled keeps the time for its people."""
+    one = endpoint(world)
+    waiting(world, one, 3)
+    lease, (first, second, third) = claim(database)
+    assert mark(database, first, lease, FAILED)
+    since = "SELECT failing_since IS NOT NULL FROM comity.endpoint"
+
+    def give_up(claimed: Claimed) -> None:
+        with database.transaction() as connection:
+            assert deliveries.drop(connection, one, claimed.id) == 1
+
+    give_up(first)
+    give_up(second)
+    assert world.rows(since) == [(True,)]
+    world.execute("UPDATE comity.endpoint SET enabled = false, disabled_reason = 'gone', disabled_at = now()")
+    give_up(third)
+    assert world.rows(since) == [(True,)]
+
+
+def test_a_comment_that_is_erased_leaves_no_failure_behind(world: World, database: Database) -> None:
+    """Where it was all that an endpoint was to be told, which does not listen to erasures."""
+    hears = {"url": "https://hooks.example/", "events": ["comment.published"]}
+    assert world.request("POST", "/v1/sites/blog/webhooks", world.admin_token, hears).status_code == 201
+    made = world.published()
+    lease, (told,) = claim(database)
+    assert mark(database, told, lease, FAILED)
+    with world.app.extensions["comity"].database.transaction() as connection:
+        seen = comments.see(connection, UUID(made["id"]), None)
+        ruling = Ruling(seen.id, Action.ERASE, Actor.OPERATOR, seen.state, seen.version, seen.content_version)
+        comments.decide_one(connection, ruling)
+    assert world.rows("SELECT state, failing_since FROM comity.delivery, comity.endpoint") == [("dropped", None)]

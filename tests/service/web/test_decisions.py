@@ -113,6 +113,21 @@ def test_a_decision_on_an_edited_comment_settles_the_edit(shared: World, page: s
     assert events == [("comment.published",), ("comment.changed",)]
 
 
+def test_a_published_comment_that_is_published_again_is_no_new_one(shared: World, page: str) -> None:
+    """It is told as changed, never as published once more: who counts published comments counts it once."""
+    made = shared.published(thread={"key": page})
+    assert shared.decide(made, "publish").status_code == 200
+    told = shared.rows(
+        "SELECT o.event, d.from_state, d.to_state, d.content_version FROM comity.outbox o "
+        "JOIN comity.decision d USING (comment_id, seq) WHERE o.comment_id = %s ORDER BY o.seq",
+        made["id"],
+    )
+    assert told == [
+        ("comment.published", "pending", "published", 1), ("comment.changed", "published", "published", 1),
+    ]  # fmt: skip
+    assert [one["edited"] for one in shared.read(thread_key=page).json["comments"]] == [False]
+
+
 # Races ---------------------------------------------------------------------------------------------------------------
 
 
