@@ -138,9 +138,10 @@ def calibrate(
 ) -> Platt:
     """Fit Platt's line to raw log-odds of held-out rows, reweighted so that positives are `base_rate`.
 
-    No row counts as quite certain (Platt 1999): of n positives each is one but for a part in n + 2, negatives likewise,
-    so that rows which are told apart without error do not make the line as steep as numbers go. As much is taken from
-    one kind as from the other, the lesser of both, so that the base rate stays. Without both kinds of rows, or without rows, nothing can be fitted, and the raw log-odds stand.
+    No row counts as quite certain (Platt 1999): of n positives each is one but for a part in n + 2, negatives
+    likewise, so that rows which are told apart without error do not make the line as steep as numbers go. As much is
+    taken from one kind as from the other, the lesser of both, so that the base rate stays. Without both kinds of rows,
+    or without rows, nothing can be fitted, and the raw log-odds stand.
     """
     known = ~np.isnan(target) & (weight > 0)
     raw, truth, weight = raw[known], target[known] == 1, weight[known].astype(np.float64)
