@@ -7,6 +7,7 @@ log-odds on them, and what is known beside the text gets weights by how often sp
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,9 +71,9 @@ def recalibrate(
     return _write(model, changed, loaded, out, say)
 
 
-def _line(label: str, raw: NDArray[np.float64], truth: targets.Column, share: float) -> heads.Platt:
+def _line(label: str, raw: NDArray[np.floating[Any]], truth: targets.Column, share: float) -> heads.Platt:
     """Platt's line. Raises DataError where it would turn the model round."""
-    platt = heads.calibrate(raw, truth, np.ones(len(raw), np.float32), share)
+    platt = heads.calibrate(np.asarray(raw, np.float64), truth, np.ones(len(raw), np.float32), share)
     if platt.slope <= 0:
         raise DataError(
             f"The labels of {label} contradict the model; are 0 and 1 exchanged? (The slope would be "

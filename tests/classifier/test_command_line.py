@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -207,10 +206,14 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path: Path, capsys: pytes
         assert (said.count("\n"), sentence in said) == (1, True), said
 
 
-@pytest.mark.skipif(find_spec("torch") is not None, reason="torch is here")
 @pytest.mark.parametrize("command", ["train", "unseen"])
-def test_training_a_second_tier_without_torch_names_it(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_a_second_tier_without_torch_names_it(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The package that is missing, and where the docs say how to have it."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in ("train", "unseen"):
+        monkeypatch.delitem(sys.modules, f"classifier.second.{name}", raising=False)
     place = ["--work", "w"] if command == "train" else ["w"]
     assert main(["second", command, "--base", "b", "--data", "d", *place]) == 2
     assert "This needs torch" in capsys.readouterr().err
