@@ -12,7 +12,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from classifier.artifact import ModelError
 from classifier.context import CONTEXT_FIELDS, EMAIL_CLASSES, Context
@@ -43,6 +43,9 @@ no usable model).
 MEASURES = (
     "known", "sources", "unseen", "identity", "disguised", "harmless", "calibration", "speed", "languages", "footprint",
 )  # fmt: skip
+FIRST_ALONE = ("unseen", "calibration", "footprint")
+"""Measures that train again, or look at files: a second tier has no part in them."""
+
 _MEASURES_HELP = """\
 measures:
   known        AUC on development rows of known sources, beside TF-IDF with logistic regression
@@ -314,8 +317,10 @@ def _evaluate(options: argparse.Namespace) -> int:
         rows = import_module("classifier.data").read_file(options.csv)
         tables = judge.own(model, rows)
         if options.plot:
-            options.plot.write_text(judge.reliability(model, rows), encoding="utf-8")
+            _draw(options.plot, judge.reliability(model, rows))
     else:
+        if options.second is not None and options.measure in FIRST_ALONE:
+            raise DataError(f"--measure {options.measure} judges the first tier alone: leave out --second.")
         measures = import_module("classifier.measures")
         tables = measures.run(
             options.measure, model, options.model or DEFAULT, options.data, options.sealed, _note, options.label,
@@ -324,6 +329,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     for table in tables:
         _say(json.dumps(table.as_record(), ensure_ascii=False) if options.json else table.as_text())
     return 0
+
+
+def _draw(path: Path, plot: str) -> None:
+    try:
+        path.write_text(plot, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -341,12 +353,25 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 def _card(options: argparse.Namespace) -> int:
     write = import_module("classifier.card").write
-    measured = [json.loads(line) for file in options.unseen for line in file.read_text("utf-8").splitlines()]
+    measured = [record for file in options.unseen for record in _measured(file)]
     write(
         options.model or DEFAULT, options.data, options.out, options.sealed, options.brief, measured, _say,
         options.lessons,
     )  # fmt: skip
     return 0
+
+
+def _measured(path: Path) -> list[dict[str, Any]]:
+    """The tables that `evaluate --json` wrote. Raises DataError."""
+    try:
+        found = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON, one table a line, as `evaluate --json` writes it.") from error
+    if not all(isinstance(one, dict) and {"title", "columns", "rows"} <= set(one) for one in found):
+        raise DataError(f"{path} holds no tables as `evaluate --json` writes them.")
+    return found
 
 
 def _note(line: str) -> None:

@@ -65,14 +65,25 @@ def _join_letters(match: re.Match[str]) -> tuple[str, str | None] | None:
 
 
 _DOTTED = re.compile(
-    r" ?(?:\[ ?(?:\.|dot) ?\]|\( ?(?:\.|dot) ?\)) ?"
+    r"(?<![\[(])(?<![\[(] )(?P<left>(?: ?[\[(])++) ?(?:\.|dot)(?P<right>(?: ?[\])])++)(?P<after> ?)"
     r"|(?<=[a-z0-9]) (?:dot|\.) ?(?=(?:com|net|org|info|biz|ru|site|xyz|club|online|top)\b)"
 )
+_OPENING, _CLOSING = re.compile(r" ?[\[(]"), re.compile(r" ?[\])]")
 _SPREAD_SCHEME = re.compile(r"(?<![a-z])(h(?:tt|xx)ps?)(?: ?: ?/ ?/ ?)(?=[a-z0-9])")
 
 
-def _write_dot(_: re.Match[str]) -> tuple[str, str | None]:
-    return ".", "xdot"
+def _write_dot(match: re.Match[str]) -> tuple[str, str | None] | None:
+    """A dot alone, out of all brackets that belong together: one layer a time would need a round for each."""
+    if not match["left"]:
+        return ".", "xdot"
+    left, right = _OPENING.findall(match["left"]), _CLOSING.findall(match["right"])
+    layers = 0
+    while layers < min(len(left), len(right)) and left[-1 - layers][-1] + right[layers][-1] in ("[]", "()"):
+        layers += 1
+    if not layers:
+        return None
+    before, behind = "".join(left[:-layers]), "".join(right[layers:])
+    return f"{before}.{behind.removeprefix(' ') + match['after'] if behind else ''}", "xdot"
 
 
 def _join_scheme(match: re.Match[str]) -> tuple[str, str | None]:

@@ -6,6 +6,7 @@ that training makes itself (`augment`), which belong to the model they are compa
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,11 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import FeatureUnion
 from threadpoolctl import threadpool_limits
 
-WORDS = {"ngram_range": (1, 2), "min_df": 4, "max_features": 200_000}
-LETTERS = {"analyzer": "char_wb", "ngram_range": (2, 5), "min_df": 4, "max_features": 200_000}
-LETTERS_ALONE = {"analyzer": "char", "ngram_range": (1, 5), "min_df": 3}
+Settings = dict[str, Any]
+
+WORDS: Settings = {"ngram_range": (1, 2), "min_df": 4, "max_features": 200_000}
+LETTERS: Settings = {"analyzer": "char_wb", "ngram_range": (2, 5), "min_df": 4, "max_features": 200_000}
+LETTERS_ALONE: Settings = {"analyzer": "char", "ngram_range": (1, 5), "min_df": 3}
 """For other languages: scripts without blanks between words have no words to count."""
 
 STRENGTH = 4.0
@@ -32,17 +35,26 @@ class Counted:
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._blocks = [
-            CountVectorizer(dtype=np.float32, **settings).fit_transform(texts) for settings in (WORDS, LETTERS)
+            CountVectorizer(dtype=np.float32, **{**settings, "max_features": None}).fit_transform(texts)
+            for settings in (WORDS, LETTERS)
         ]
 
     def vectors(self, known: NDArray[np.int64], asked: NDArray[np.int64]) -> tuple[sparse.csr_matrix, ...]:
-        """TF-IDF vectors of the rows `known` and `asked`; frequencies are those of `known`."""
+        """TF-IDF vectors of the rows `known` and `asked`; vocabulary and frequencies are those of `known`."""
         made: list[list[sparse.csr_matrix]] = [[], []]
-        for block in self._blocks:
-            weigh = TfidfTransformer(sublinear_tf=True).fit(block[known])
+        for block, settings in zip(self._blocks, (WORDS, LETTERS), strict=True):
+            columns = _vocabulary(block[known], int(settings["min_df"]), int(settings["max_features"]))
+            weigh = TfidfTransformer(sublinear_tf=True).fit(block[known][:, columns])
             for at, rows in enumerate((known, asked)):
-                made[at].append(weigh.transform(block[rows]))
+                made[at].append(weigh.transform(block[rows][:, columns]))
         return tuple(sparse.hstack(blocks, format="csr") for blocks in made)
+
+
+def _vocabulary(counts: sparse.csr_matrix, least: int, most: int) -> NDArray[np.int64]:
+    """Columns that at least `least` rows have, at most `most`, those said most often, as a vectoriser chooses."""
+    often = np.flatnonzero(np.bincount(counts.indices, minlength=counts.shape[1]) >= least)
+    said = np.asarray(counts.sum(axis=0)).ravel()[often]
+    return np.sort(often[np.argsort(-said, kind="stable")[:most]])
 
 
 def regress(

@@ -22,6 +22,7 @@ from classifier.scores import LABELS
 
 _NEEDED = {"text", "source", "family", "split", *LABELS}
 _FIELD_LIMIT = 1 << 24
+_UNREADABLE = (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error)
 
 
 class DataError(Exception):
@@ -67,7 +68,10 @@ def read(directory: Path, language: str = "en") -> Corpus:
     for path in paths:
         raw = path.read_bytes()
         hashes[path.name] = sha256(raw).hexdigest()
-        rows += _parse(path, gzip.decompress(raw).decode("utf-8"), language)
+        try:
+            rows += _parse(path, gzip.decompress(raw).decode("utf-8"), language)
+        except _UNREADABLE as error:
+            raise DataError(f"{path} cannot be read as CSV in UTF-8 under gzip: {error}") from error
     return Corpus(tuple(rows), hashes)
 
 
@@ -76,21 +80,26 @@ def read_file(path: Path) -> list[Row]:
     try:
         raw = path.read_bytes()
         content = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        rows = list(_own(path, content))
+    except _UNREADABLE as error:
         raise DataError(f"{path} cannot be read as CSV in UTF-8: {error}") from error
+    if not rows:
+        raise DataError(f"{path} holds no comments")
+    return rows
+
+
+def _own(path: Path, content: str) -> Iterable[Row]:
     csv.field_size_limit(_FIELD_LIMIT)
     reader = csv.DictReader(StringIO(content, newline=""))
     columns = set(reader.fieldnames or ())
     if "text" not in columns or columns.isdisjoint(LABELS):
         raise DataError(f"{path} lacks the column text or has no column of a label ({', '.join(LABELS)})")
-    rows = []
     for line in reader:
         labels = tuple(_label(path, line.get(label) or "") for label in LABELS)
         source = line.get("source") or path.name
         known = {field: line[field] for field in CONTEXT_FIELDS if line.get(field) is not None}
         context = Context(**known) if known else None
-        rows.append(Row(line["text"] or "", labels, source, line.get("family") or source, "own", context))
-    return rows
+        yield Row(line["text"] or "", labels, source, line.get("family") or source, "own", context)
 
 
 def _parse(path: Path, content: str, language: str) -> Iterable[Row]:

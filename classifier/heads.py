@@ -138,7 +138,10 @@ def calibrate(
 ) -> Platt:
     """Fit Platt's line to raw log-odds of held-out rows, reweighted so that positives are `base_rate`.
 
-    Without both kinds of rows, or without rows, nothing can be fitted, and the raw log-odds stand.
+    No row counts as quite certain (Platt 1999): of n positives each is one but for a part in n + 2, negatives
+    likewise, so that rows which are told apart without error do not make the line as steep as numbers go. As much is
+    taken from one kind as from the other, the lesser of both, so that the base rate stays. Without both kinds of rows,
+    or without rows, nothing can be fitted, and the raw log-odds stand.
     """
     known = ~np.isnan(target) & (weight > 0)
     raw, truth, weight = raw[known], target[known] == 1, weight[known].astype(np.float64)
@@ -146,7 +149,13 @@ def calibrate(
         return Platt(1.0, 0.0)
     weight[truth] *= base_rate / weight[truth].sum()
     weight[~truth] *= (1 - base_rate) / weight[~truth].sum()
+    doubt = min(base_rate / (truth.sum() + 2), (1 - base_rate) / ((~truth).sum() + 2))
+    doubted = weight * np.where(truth, doubt / base_rate, doubt / (1 - base_rate))
     line = LogisticRegression(C=1e6, tol=1e-9, max_iter=1000)
     with threadpool_limits(limits=1):
-        line.fit(raw[:, None], truth, sample_weight=weight * len(raw))
+        line.fit(
+            np.concatenate([raw, raw])[:, None],
+            np.concatenate([truth, ~truth]),
+            sample_weight=np.concatenate([weight - doubted, doubted]) * len(raw),
+        )
     return Platt(float(line.coef_[0, 0]), float(line.intercept_[0]))

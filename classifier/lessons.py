@@ -102,12 +102,21 @@ def read(path: Path) -> Lessons:
         head, *lines = gzip.decompress(content).decode("ascii").split("\n")
         said = json.loads(head)
         given = tuple(_lesson(*json.loads(line)) for line in lines)
-        return Lessons(str(said["teacher"]), frozenset(said["without"]), given, sha256(content).hexdigest())
+        return Lessons(str(said["teacher"]), _families(said["without"]), given, sha256(content).hexdigest())
     except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path} holds no lessons; `python -m classifier second teach` makes them.") from error
 
 
+def _families(names: object) -> frozenset[str]:
+    """A text would be read as the set of its letters, and no family be left out."""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"no list of families: {names}")
+    return frozenset(names)
+
+
 def _lesson(kind: str, family: str, text: str, odds: Sequence[float]) -> Lesson:
+    if not (isinstance(kind, str) and isinstance(family, str) and isinstance(text, str)):
+        raise TypeError("kind, family and text of a lesson are texts")
     if kind not in WEIGHTS or len(odds) != len(LABELS) or not all(isfinite(odd) for odd in odds):
         raise ValueError(f"no lesson: {kind}, {odds}")
     return Lesson(kind, family, text, tuple(odds))

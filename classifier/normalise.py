@@ -5,7 +5,7 @@ in another alphabet, a word spelled with spaces, an address that becomes a token
 writer uses to slip past a filter leaves a flag, which is a feature and an explanation.
 
 The acts are repeated until nothing changes, at most `_ROUNDS` times; a text that still moves is
-stripped to bare words. So normalising is idempotent by construction, and linear in the length
+stripped to bare words and tokens. So normalising is idempotent by construction, and linear in the length
 of the text: each pattern is bounded and can start only where a run starts.
 """
 
@@ -29,7 +29,7 @@ _FEW, _TOGETHER, _LETTERS = 8, 512, 1 << 19
 
 _CAPITALS = pattern(r"[A-Z]{4}")
 _SHOUTED = pattern(r"(?<![A-Za-z])[A-Z]{4,}(?![A-Za-z])")
-_BARE = pattern(r"[^a-z]+")
+_BARE = pattern(r"(<(?:url|email|ip|money|phone|grawlix)>|(?<![\w@])@user(?!\w))|[^a-z]")
 _LONE = pattern(r"(?<![a-z])(?:[a-z]|dot)(?![a-z])")
 _RUN = pattern(r"([a-z])\1{2,}")
 
@@ -185,9 +185,14 @@ def _rewrite(text: str, edits: Sequence[Edit]) -> str:
 
 
 def _strip_to_words(text: str) -> str:
-    """Only words of two or more letters, no letter three times in a row: no act finds anything here."""
-    bare = _LONE.sub(" ", _BARE.sub(" ", text))
-    return " ".join(_RUN.sub(r"\1\1", bare).split())
+    """Only tokens and words of two or more letters, no letter three times in a row: no act finds anything here."""
+    return " ".join(_RUN.sub(r"\1\1", _blanked(text)).split())
+
+
+def _blanked(text: str) -> str:
+    """`text` with a blank for each character that is in no token and in no word of two or more letters."""
+    bare = _BARE.sub(lambda match: match[1] or " ", text)
+    return _LONE.sub(lambda match: " " * len(match[0]), bare)
 
 
 class _Tape:
@@ -232,7 +237,7 @@ class _Tape:
         return _Tape(chars, [self.starts[at] for at in keep], [self.ends[at] for at in keep])
 
     def to_words(self) -> "_Tape":
-        blank = _LONE.sub(" ", "".join(c if "a" <= c <= "z" else " " for c in self.text))
+        blank = _blanked(self.text)
         tape = _Tape(blank, self.starts, self.ends)
         runs = [Edit(m.start(), m.end(), m[1] * 2, None) for m in _RUN.finditer(blank)]
         return tape.rewrite(runs).collapse()

@@ -7,8 +7,10 @@ log-odds on them, and what is known beside the text gets weights by how often sp
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classifier import artifact, context, heads, targets
 from classifier.data import DataError, Row
@@ -28,7 +30,8 @@ def recalibrate(
     """Write the main table of `model`, fitted to `rows`, to the directory `out`, and its other files beside it.
 
     shares: by label the share of positives to calibrate for, where it is not the one in `rows`. Comments in a
-    language of another table do not count. Returns the new file. Raises DataError if no label has enough comments.
+    language of another table do not count. Returns the new file. Raises DataError if no label has enough comments,
+    or the labels say the opposite of the model.
     """
     loaded = artifact.read(model)
     main = Model(loaded)
@@ -47,7 +50,9 @@ def recalibrate(
             continue
         share = shares.get(label, positive / (positive + negative))
         raw = odds[:, column] + (beside if column == _SPAM else 0)
-        platt = heads.calibrate(raw, truth[:, column], np.ones(len(fit), np.float32), share)
+        platt = _line(label, raw, truth[:, column], share)
+        if column == _SPAM:
+            _line(label, odds[:, column], truth[:, column], share)  # what stands beside may agree with anything
         gain[column] = round(gain[column] * platt.slope)
         bias[column] = round(bias[column] * platt.slope + platt.offset / UNIT)
         if column == _SPAM:
@@ -64,6 +69,17 @@ def recalibrate(
         training={**header.training, "recalibrated": fitted},
     )
     return _write(model, changed, loaded, out, say)
+
+
+def _line(label: str, raw: NDArray[np.floating[Any]], truth: targets.Column, share: float) -> heads.Platt:
+    """Platt's line. Raises DataError where it would turn the model round."""
+    platt = heads.calibrate(np.asarray(raw, np.float64), truth, np.ones(len(raw), np.float32), share)
+    if platt.slope <= 0:
+        raise DataError(
+            f"The labels of {label} contradict the model; are 0 and 1 exchanged? (The slope would be "
+            f"{platt.slope:.2f}; nothing was written.)"
+        )
+    return platt
 
 
 def _write(

@@ -102,6 +102,8 @@ def _teacher(family: str, lessons: Sequence[Lessons]) -> Lessons | None:
     found = next((one for one in lessons if family in one.without), None)
     if lessons and found is None:
         raise DataError(f"No lessons are from a teacher that was trained without {family}.")
+    if found is not None and (seen := sorted({one.family for one in found.given} & found.without)):
+        raise DataError(f"Lessons of a teacher that was trained without {', '.join(seen)} hold lessons of it.")
     return found
 
 

@@ -120,14 +120,14 @@ def _info(options: argparse.Namespace, say: Say) -> int:
 
 
 def _train(options: argparse.Namespace, say: Say) -> int:
-    train = import_module("classifier.second.train")
+    train = _needing("classifier.second.train")
     settings = train.Settings(**({"tokens": options.tokens} if options.tokens else {}))
     train.tune(options.base, options.data, options.work, settings, options.without, say)
     return 0 if options.without else _build(options, say)
 
 
 def _build(options: argparse.Namespace, say: Say) -> int:
-    train, build = import_module("classifier.second.train"), import_module("classifier.second.build")
+    train, build = _needing("classifier.second.train"), _needing("classifier.second.build")
     network, record = train.tuned(options.work)
     settings = {field.name: record["settings"][field.name] for field in fields(train.Settings)}
     build.build(
@@ -138,14 +138,24 @@ def _build(options: argparse.Namespace, say: Say) -> int:
 
 
 def _teach(options: argparse.Namespace, say: Say) -> int:
-    import_module("classifier.second.teach").teach(options.second, options.data, options.out, say)
+    _needing("classifier.second.teach").teach(options.second, options.data, options.out, say)
     return 0
 
 
 def _unseen(options: argparse.Namespace, say: Say) -> int:
-    unseen: Any = import_module("classifier.second.unseen").unseen
+    unseen = _needing("classifier.second.unseen").unseen
     taught = [lessons.read(one) for one in options.lessons]
     tables = unseen(options.data, options.base, options.work, say, taught)
     for table in tables:
         say(table.as_text())
     return 0
+
+
+def _needing(name: str) -> Any:
+    """A module that needs packages which a server has not. Raises ModelError where one is missing."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"This needs {error.name}, which is not installed: see docs/contributor/classifier.md."
+        ) from error

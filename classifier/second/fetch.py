@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -24,7 +25,10 @@ def fetch(source: str, to: Path, digest: str | None = None) -> artifact.Artifact
     a file that was checked and can be read. Raises ModelError.
     """
     wanted = (digest or _recorded(source)).lower()
-    to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"{to.parent} cannot be made: {error.strerror}.") from error
     with TemporaryDirectory(dir=to.parent, prefix=".fetch-") as folder:
         part = Path(folder) / to.name
         with _opened(source) as found, part.open("wb") as kept:
@@ -56,7 +60,7 @@ def _opened(source: str) -> Iterator[BinaryIO]:
     try:
         with urlopen(source, timeout=_SECONDS) if web else Path(source).open("rb") as found:  # noqa: S310
             yield found
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, HTTPException, OSError, ValueError) as error:
         raise ModelError(f"{source} cannot be read: {error}.") from error
 
 

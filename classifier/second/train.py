@@ -7,7 +7,7 @@ on from there. What is kept in the end is a running mean of the weights, which g
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from random import Random
@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from classifier.data import Row, read
 from classifier.second.batches import Batch, in_order, shuffled, tokenised
+from classifier.second.kept import begun, check
 from classifier.second.mix import Mix
 from classifier.second.network import Network, pretrained
 from classifier.second.pieces import Pieces
@@ -60,11 +61,16 @@ class Settings:
 
 
 class Tuning:
-    """A fine-tuning under way. base: directory of MiniLM. kept: file to go on from and to write to."""
+    """A fine-tuning under way. base: directory of MiniLM. kept: file to go on from and to write to.
 
-    def __init__(self, base: Path, rows: Sequence[Row], settings: Settings, kept: Path) -> None:
+    begun_with: see `kept.begun`. Raises DataError where `kept` was begun with something else.
+    """
+
+    def __init__(
+        self, base: Path, rows: Sequence[Row], settings: Settings, kept: Path, begun_with: Mapping[str, Any]
+    ) -> None:
         torch.manual_seed(settings.seed)
-        self.settings, self.kept = settings, kept
+        self.settings, self.kept, self.begun_with = settings, kept, begun_with
         self.network = pretrained(base, settings.dropout)
         self.mean = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.pieces = vocabulary(base)
@@ -151,7 +157,7 @@ class Tuning:
             "mean": self.mean,
             "optimizer": self.optimizer.state_dict(),
             "at": [self.tokens, self.step, self.number, self.begun],
-            "settings": self.settings.as_record(),
+            **self.begun_with,
         }
         part = self.kept.with_suffix(".part")
         torch.save(state, part)
@@ -159,6 +165,7 @@ class Tuning:
 
     def _load(self) -> None:
         state = torch.load(self.kept, weights_only=True)
+        check(self.kept, state, self.begun_with)
         self.network.load_state_dict(state["network"])
         self.mean = state["mean"]
         self.optimizer.load_state_dict(state["optimizer"])
@@ -172,10 +179,12 @@ def tune(
 
     Raises DataError.
     """
+    corpus = read(data)
+    begun_with = begun(corpus, settings.as_record(), without)
     work.mkdir(parents=True, exist_ok=True)
-    rows = [row for row in read(data).split("train") if row.family not in without]
+    rows = [row for row in corpus.split("train") if row.family not in without]
     say(f"{len(rows):,} rows, {settings.tokens:,} tokens" + (f", without {', '.join(without)}" if without else ""))
-    network = Tuning(base, rows, settings, work / "kept.pt").run(say)
+    network = Tuning(base, rows, settings, work / "kept.pt", begun_with).run(say)
     torch.save(network.state_dict(), work / "network.pt")
     record = {"settings": settings.as_record(), "shape": network.shape.as_record(), "without": sorted(without)}
     (work / "network.json").write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")

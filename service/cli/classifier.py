@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
+from math import isnan
 from typing import Any, NoReturn
 
 import click
@@ -59,7 +61,19 @@ OUTCOMES = (
     Column("harmless rejected", "wronged", right=True, whole=True),
     Column("harmful published", "missed", right=True, whole=True),
 )
-_COST = click.FloatRange(0, min_open=True)
+
+
+class _Cost(click.FloatRange):
+    """A price: more than 0, and no more than sums can bear. `nan` lies in every range of click's own."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if isnan(found):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return found
+
+
+_COST = _Cost(0, 1_000_000_000, min_open=True)
 
 
 @command.command("thresholds")
@@ -110,7 +124,12 @@ def _show_proposal(
     screen.rows(OUTCOMES, [{"thresholds": name, **_shares(one)} for name, one in results.items()], "")
     screen.say("\nProposed, for the rule `scores`:\n\nthresholds:")
     for label, limits in document["proposed"].items():
-        screen.say(f"  {label}: {{publish_below: {limits['publish_below']}, reject_above: {limits['reject_above']}}}")
+        screen.say(f"  {label}: {{{', '.join(f'{name}: {_plain(limit)}' for name, limit in limits.items())}}}")
+
+
+def _plain(number: float) -> str:
+    """Without an exponent, which YAML may read as a text."""
+    return format(Decimal(repr(number)), "f")
 
 
 def _as_policy(limits: Mapping[str, Thresholds]) -> dict[str, dict[str, float]]:

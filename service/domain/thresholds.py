@@ -7,6 +7,7 @@ decided comments of a label, the thresholds that would have cost least on them a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from types import MappingProxyType
 
 from service.domain.reasons import LABELS
@@ -18,12 +19,15 @@ ENOUGH = 30
 GRAVITY: Mapping[str, float] = MappingProxyType({"severe_toxicity": 3.0, "threat": 5.0, "identity_attack": 2.5})
 """How many times worse it is to publish one of these than another harmful comment; they are rare, and score low."""
 
+DIGITS = 6
+"""Of a threshold, as of a score: rare labels are calibrated to their rarity, far below a percent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:
     """What an error costs, in any one unit. missed: a harmful comment published. wronged: a harmless one rejected.
 
-    read: a person reads one comment. Raises ValueError for a cost that is not positive.
+    read: a person reads one comment. Raises ValueError for a cost that is not positive and finite.
     """
 
     missed: float
@@ -31,8 +35,8 @@ class Costs:
     read: float = 1.0
 
     def __post_init__(self) -> None:
-        if min(self.missed, self.wronged, self.read) <= 0:
-            raise ValueError("a cost must be more than 0")
+        if not all(cost > 0 and isfinite(cost) for cost in (self.missed, self.wronged, self.read)):
+            raise ValueError("a cost must be more than 0 and finite")
 
 
 PRESETS: Mapping[str, Costs] = MappingProxyType(
@@ -101,8 +105,9 @@ def _by_costs(costs: Costs) -> Thresholds:
     publish = min(1.0, costs.read / costs.missed)
     reject = max(0.0, 1 - costs.read / costs.wronged)
     if publish <= reject:
-        return Thresholds(round(publish, 4), round(reject, 4))
-    between = round(costs.wronged / (costs.wronged + costs.missed), 4)  # reading costs more than either error is worth
+        return Thresholds(round(publish, DIGITS), round(reject, DIGITS))
+    # reading costs more than either error is worth; at 0 everybody would be rejected
+    between = max(10**-DIGITS, round(costs.wronged / (costs.wronged + costs.missed), DIGITS))
     return Thresholds(between, between)
 
 
@@ -129,13 +134,17 @@ def _cheapest(comments: Sequence[Judged], label: str, costs: Costs) -> Threshold
 
 
 def _cuts(pairs: Sequence[tuple[float, bool]]) -> list[tuple[int, int, int, float]]:
-    """Each place to cut the scores at: comments below it, harmful ones among them, harmless ones above, the place."""
+    """Each place to cut the scores at: comments below it, harmful ones among them, harmless ones above, the place.
+
+    A place lies between two scores that differ, above the lower one: no rounding carries a comment across.
+    """
     harmless = sum(not harm for _, harm in pairs)
     found, missed = [(0, 0, harmless, 0.0)], 0
     for number, (score, harm) in enumerate(pairs, start=1):
         missed += harm
         following = pairs[number][0] if number < len(pairs) else 1.0
-        if following > score or number == len(pairs):
-            place = min(1.0, round((score + following) / 2, 4))
-            found.append((number, missed, harmless - (number - missed), place))
+        if following > score:
+            place = round((score + following) / 2, DIGITS)
+            exact = place if score < place <= following else following
+            found.append((number, missed, harmless - (number - missed), exact))
     return found

@@ -1,5 +1,6 @@
 """The command line keeps its contract: a line in, a line out, in order, and trouble is named."""
 
+import gzip
 import io
 import json
 import re
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from classifier import LABELS, Context, Model
-from classifier.__main__ import BATCH, score_lines
+from classifier.__main__ import BATCH, main, score_lines
 
 ROOT = Path(__file__).parents[2]
+TINY = Path(__file__).parent / "tiny.tier2"
 
 
 def _run(*arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -161,3 +163,57 @@ def test_train_judge_and_calibrate_from_the_command_line(data: Path, tmp_path: P
     assert (refused.returncode, refused.stderr.count(b"\n")) == (2, 1)
     refused = _run("evaluate")
     assert (refused.returncode, refused.stderr) == (2, b"Say what to judge on: --csv FILE or --data DIR.\n")
+
+
+def _wrong(directory: Path) -> dict[str, list[str]]:
+    """Commands that cannot be done, by what is wrong with them."""
+    head = "text,spam,toxicity,severe_toxicity,obscene,threat,insult,identity_attack,source,family,split\n"
+    files = {
+        "cut": gzip.compress(head.encode() * 99)[:-9],
+        "latin": gzip.compress((head + "caf\xe9,1,,,,,,,a,a,train\n").encode("latin-1")),
+    }
+    for name, content in files.items():
+        (directory / name).mkdir()
+        (directory / name / "a.csv.gz").write_bytes(content)
+    (directory / "empty.csv").write_text("text,spam\n")
+    (directory / "wide.csv").write_text("text,spam\n" + "x" * (1 << 24) + "x,1\n")
+    (directory / "few.csv").write_text("text,spam\nhello,0\nbuy pills,1\n")
+    (directory / "no.json").write_text("{oops")
+    (directory / "tables.json").write_text("[1]")
+    file = str(directory / "few.csv")
+    return {
+        "cannot be read as CSV": ["train", "--data", str(directory / "cut"), "--out", str(directory)],
+        "under gzip": ["train", "--data", str(directory / "latin"), "--out", str(directory)],
+        "holds no comments": ["evaluate", "--csv", str(directory / "empty.csv")],
+        "field larger than": ["evaluate", "--csv", str(directory / "wide.csv")],
+        "cannot be written": ["evaluate", "--csv", file, "--plot", str(directory / "none" / "a.svg")],
+        "cannot be read: No such": ["card", "--data", str(directory), "--unseen", str(directory / "none.json")],
+        "is not JSON": ["card", "--data", str(directory), "--unseen", str(directory / "no.json")],
+        "holds no tables": ["card", "--data", str(directory), "--unseen", str(directory / "tables.json")],
+        "https://exa mple/x.sha256 cannot be read": ["second", "fetch", "https://exa mple/x"],
+        "cannot be made": ["second", "fetch", file, "--sha256", "0" * 64, "--to", f"{file}/deep/second.tier2"],
+        "first tier alone": [
+            "evaluate", "--data", str(directory), "--second", str(TINY), "--measure", "footprint",
+        ],
+    }  # fmt: skip
+
+
+def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 2 and one line, whatever is wrong with a file or a place; no traceback."""
+    for sentence, arguments in _wrong(tmp_path).items():
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert (said.count("\n"), sentence in said) == (1, True), said
+
+
+@pytest.mark.parametrize("command", ["train", "unseen"])
+def test_training_a_second_tier_without_torch_names_it(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package that is missing, and where the docs say how to have it."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in ("train", "unseen"):
+        monkeypatch.delitem(sys.modules, f"classifier.second.{name}", raising=False)
+    place = ["--work", "w"] if command == "train" else ["w"]
+    assert main(["second", command, "--base", "b", "--data", "d", *place]) == 2
+    assert "This needs torch" in capsys.readouterr().err

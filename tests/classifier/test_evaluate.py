@@ -12,6 +12,7 @@ from classifier import (
     LABELS,
     Model,
     augment,
+    baselines,
     card,
     disguise,
     evaluate,
@@ -80,6 +81,17 @@ def test_a_family_is_judged_by_a_model_that_never_saw_it(tmp_path: Path) -> None
     samples.write_data(tmp_path, made)
     (table,) = unseen.unseen(tmp_path, _silent, ("spam",))
     assert [tuple(row[:2]) for row in table.rows] == [("spam", "ads"), ("spam", "offers"), ("spam", "mean of 2")]
+
+
+def test_the_usual_way_knows_no_word_of_what_is_judged() -> None:
+    """Its vectors are those of a vectoriser that was fitted to the known rows alone."""
+    texts = ["tea and bread", "tea and mud", "bread and mud", "tea"] * 3 + ["zwyrrq pflomm"] * 6
+    known, asked = np.arange(12), np.arange(12, 18)
+    points, asking = baselines.Counted(texts).vectors(known, asked)
+    fitted = baselines.tfidf().fit([texts[at] for at in known])
+    assert points.shape == fitted.transform(texts[:12]).shape
+    assert abs(points - fitted.transform(texts[:12])).max() < 1e-6
+    assert abs(asking - fitted.transform(texts[12:])).max() < 1e-6
 
 
 def test_rows_out_of_fold_are_calibrated(data: Path) -> None:

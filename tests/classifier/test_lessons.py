@@ -63,6 +63,10 @@ HEAD = b'{"teacher": "x", "without": []}\n'
         pytest.param(gzip.compress(HEAD + b'["part", "f", "t", [1, 1]]'), id="too few targets"),
         pytest.param(gzip.compress(HEAD + b'["part", "f", "t", [1, 1, 1, 1, 1, 1, NaN]]'), id="no number"),
         pytest.param(gzip.compress(HEAD + b'["part", "f", "t", [1, 1, 1, 1, 1, 1, 1]]')[:-9], id="cut off"),
+        pytest.param(gzip.compress(HEAD + b'["part", "f", 7, [1, 1, 1, 1, 1, 1, 1]]'), id="a number for a text"),
+        pytest.param(gzip.compress(HEAD + b'["part", 7, "t", [1, 1, 1, 1, 1, 1, 1]]'), id="a number for a family"),
+        pytest.param(gzip.compress(b'{"teacher": "x", "without": "civil"}'), id="a text for families"),
+        pytest.param(gzip.compress(b'{"teacher": "x", "without": [7]}'), id="a number among families"),
     ],
 )
 def test_what_holds_no_lessons_is_refused(tmp_path: Path, content: bytes | None) -> None:
@@ -72,6 +76,13 @@ def test_what_holds_no_lessons_is_refused(tmp_path: Path, content: bytes | None)
         path.write_bytes(content)
     with pytest.raises(DataError, match="second teach"):
         lessons.read(path)
+
+
+def test_lessons_of_a_family_left_out_are_refused() -> None:
+    """A teacher that gave lessons of a family has seen it, whatever its file says."""
+    given_ = Lessons("ab" * 32, frozenset({"civil"}), (Lesson(PART, "civil", "a part", CALM),))
+    with pytest.raises(DataError, match="trained without civil hold lessons of it"):
+        unseen._teacher("civil", [given_])
 
 
 def test_half_a_target_is_half_of_both() -> None:

@@ -3,13 +3,13 @@
 from time import process_time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from classifier import quiet
 from classifier.acts import ACTS
 from classifier.fold import fold
-from classifier.normalise import FLAGS, Normalised, _strip_to_words, align, normalise, normalise_all
+from classifier.normalise import FLAGS, Normalised, _strip_to_words, _Tape, align, normalise, normalise_all, span_of
 from tests.classifier.samples import ANY_TEXT
 
 
@@ -32,6 +32,8 @@ from tests.classifier.samples import ANY_TEXT
         ("STOP DOING THAT", "stop doing that", ("xcaps",)),
         ("go to shop(dot)com", "go to <url> shop com", ("xdot",)),
         ("http : / / shop . com", "<url> shop com", ("xdot",)),
+        ("shop ( [dot] ) com", "<url> shop com", ("xdot",)),
+        ("end ([.] here [.))", "end (.here [.))", ("xdot",)),
         ("see http://deal.xyz/a", "see <url> deal xyz", ("xcheap",)),
         ("see bit.ly/3xyz now", "see <url> bit ly now", ("xshort",)),
         ("ab.com cd.com ef.com gh.com", "<url> ab com <url> cd com <url> ef com <url> gh com", ("xurls", "xlinks")),
@@ -86,6 +88,27 @@ def test_any_text_has_one_normal_form(text: str) -> None:
     assert set(once.flags) <= set(FLAGS)
 
 
+MANY_LAYERS = "([([([([([.])])])])])"
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [MANY_LAYERS, "[" * 60 + "dot" + "]" * 60, "(  ( [" * 9 + "d0t" + "]  ) )" * 9],
+    ids=["ten", "sixty", "gaps"],
+)
+def test_layers_of_brackets_change_nothing_else(layers: str) -> None:
+    """However many stand around a dot, they are one dot, and links, numbers and short words stay."""
+    plain = "great 5* article 100% agree, i see <url> bbc co uk a.b"
+    assert normalise(f"Great 5* article 100% agree, I see http://bbc.co.uk a {layers} b").text == plain
+
+
+def test_the_last_resort_keeps_tokens() -> None:
+    """Where a text never settles its links, addresses, amounts and users are still there."""
+    kept = "<url> shop com <email> <ip> <money> <phone> <grawlix> @user"
+    assert _strip_to_words(f"a 5* {kept},<url><ip> x@users <urls> b <a") == f"{kept} <url><ip> users urls"
+    assert normalise(kept) == Normalised(kept, ())
+
+
 @given(st.lists(ANY_TEXT, min_size=8, max_size=24))
 @settings(max_examples=300)
 def test_many_texts_read_as_each_alone(texts: list[str]) -> None:
@@ -101,7 +124,11 @@ def test_no_act_is_kept_out(text: str) -> None:
     assert [edit for act in shut if act.gate(fold(text)) for edit in act.edits(fold(text))] == []
 
 
+RESTLESS = MANY_LAYERS + " you dot are a dot stupid idiot 😀 faggot"
+
+
 @given(ANY_TEXT)
+@example(RESTLESS)
 @settings(max_examples=600)
 def test_alignment_tells_the_same_story(text: str) -> None:
     """The aligned form equals the normal form, and every character of it comes from a span of the original."""
@@ -109,6 +136,25 @@ def test_alignment_tells_the_same_story(text: str) -> None:
     assert (aligned.text, aligned.flags) == (normalised.text, normalised.flags)
     assert len(aligned.text) == len(aligned.starts) == len(aligned.ends)
     assert all(0 <= a < b <= len(text) for a, b in zip(aligned.starts, aligned.ends, strict=True))
+
+
+def test_words_of_a_text_that_never_settles_point_at_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each word of what is left in the end is the normal form of the piece of the original that it points at."""
+    monkeypatch.setattr("classifier.normalise._ROUNDS", 0)
+    aligned = align(RESTLESS)
+    assert aligned.text == normalise(RESTLESS).text == "you are stupid idiot faggot"
+    at = 0
+    for word in aligned.text.split():
+        start, end = span_of(aligned, at, at + len(word))
+        assert RESTLESS[start:end] == word
+        at += len(word) + 1
+
+
+@given(ANY_TEXT)
+@settings(max_examples=300)
+def test_the_last_resort_is_aligned_too(text: str) -> None:
+    """Stripped to words, with where they come from or without, a text is the same."""
+    assert _Tape.fold(text).to_words().text == _strip_to_words(fold(text))
 
 
 @given(ANY_TEXT)
@@ -121,7 +167,7 @@ def test_bare_words_are_beyond_every_act(text: str) -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["a", "a.", "1 ", "@", "a@", "http://", "a b ", "*", "a*", "[.]", "(dot)", "!@#$", "1.1.", "$1", "\u200b", "аa",
+    ["a", "a.", "1 ", "@", "a@", "http://", "a b ", "*", "a*", "[.]", "(dot)", "[", "([", "( ", "[.", ".]", "<url>", "!@#$", "1.1.", "$1", "\u200b", "аa",
      "e\u0301", "x-", " ", "\n", "<", "1(", "a$", "ab.cd/", "\ud800", "a.b@", "+1", "dot com "],
 )  # fmt: skip
 def test_no_text_takes_long(unit: str) -> None:

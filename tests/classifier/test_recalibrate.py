@@ -1,5 +1,6 @@
 """A site's own comments set the probabilities, and nothing else of the model."""
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -63,6 +64,31 @@ def test_too_few_comments_change_nothing(small_file: Path, tmp_path: Path) -> No
     with pytest.raises(DataError, match="nothing to calibrate on"):
         recalibrate(small_file, _rows(40, 14), {}, tmp_path / "out", _silent)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("only", [None, "toxicity", "spam"])
+def test_exchanged_labels_are_refused(small_file: Path, tmp_path: Path, only: str | None) -> None:
+    """Labels that say the opposite of the words turn no model round: there is an error and no file."""
+    rows = [
+        replace(row, labels=tuple(
+            1 - cell if cell is not None and only in (None, label) else cell
+            for label, cell in zip(artifact.LABELS, row.labels, strict=True)
+        ))
+        for row in _rows(600, 16)
+    ]  # fmt: skip
+    with pytest.raises(DataError, match=f"{only or 'spam'} contradict the model; are 0 and 1 exchanged"):
+        recalibrate(small_file, rows, {}, tmp_path / "out", _silent)
+    assert not (tmp_path / "out").exists()
+
+
+def test_comments_that_words_tell_apart_without_error_leave_doubt(small_file: Path, tmp_path: Path) -> None:
+    """Then the line is as steep as so many comments can show, not as steep as numbers go; the share is met."""
+    said: list[str] = []
+    path = recalibrate(small_file, _rows(600, 17), {"toxicity": 0.05}, tmp_path, said.append)
+    fitted = artifact.read(path).header.training["recalibrated"]
+    assert 0 < fitted["toxicity"]["slope"] < 2
+    chance = load(path).score(["you are a moron, the bread and the river are music for coffee"])[0].toxicity
+    assert 0.95 < (chance or 0) < 0.9999
 
 
 def test_other_languages_come_along(model: Model, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from classifier import LABELS, targets
 from classifier.augment import COUNTER_SPEECH, NEUTRAL_IDENTITY
-from classifier.data import Row, read
+from classifier.data import DataError, Row, read
 from classifier.disguise import HELD_OUT, WAYS
-from classifier.second import blend, mix
+from classifier.second import blend, kept, mix
 from classifier.second.batches import in_order, shuffled
 from classifier.second.mix import Mix
 from classifier.second.steps import LARGEST, quantised, scale
@@ -21,6 +21,24 @@ TOXICITY = LABELS.index("toxicity")
 @pytest.fixture(scope="module")
 def rows(data: Path) -> list[Row]:
     return read(data).split("train")
+
+
+def test_a_network_goes_on_only_with_what_it_was_begun_with(data: Path) -> None:
+    """Another family left out, other data or settings, or a file that does not say: begin elsewhere."""
+    corpus, path = read(data), Path("kept.pt")
+    begun = kept.begun(corpus, {"tokens": 5}, ["ads"])
+    kept.check(path, {"network": 1, **begun}, kept.begun(corpus, {"tokens": 5}, ["ads", "ads"]))
+    for name, other in (("without", []), ("data", {}), ("settings", {"tokens": 6})):
+        with pytest.raises(DataError, match=f"other {name}: begin in another folder"):
+            kept.check(path, begun | {name: other}, begun)
+    with pytest.raises(DataError, match=r"does not say .*data, without"):
+        kept.check(path, {"settings": {"tokens": 5}}, begun)
+
+
+def test_a_family_that_is_not_there_cannot_be_left_out(data: Path) -> None:
+    """A name misspelled would leave nothing out."""
+    with pytest.raises(DataError, match="no family adds; they have ads, talk"):
+        kept.begun(read(data), {}, ["adds"])
 
 
 def test_a_pass_is_the_same_for_the_same_seed(rows: list[Row]) -> None:

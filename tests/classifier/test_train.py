@@ -95,6 +95,22 @@ def test_calibration_meets_the_base_rate() -> None:
     assert mixed == pytest.approx(0.1, abs=0.005)
 
 
+@pytest.mark.parametrize("base_rate", [0.003, 0.1, 0.5])
+@pytest.mark.parametrize("positives", [50, 900])
+def test_separable_rows_have_a_bounded_line(positives: int, base_rate: float) -> None:
+    """A wider gap makes no row surer than so many rows can show, and the base rate is met."""
+    truth = (np.arange(1000) < positives).astype(np.float32)
+    sure = []
+    for gap in (1.0, 10.0, 100.0):
+        odds = heads.calibrate(truth * gap, truth, np.ones(1000, np.float32), base_rate).apply(truth * gap)
+        chances = 1 / (1 + np.exp(-odds))
+        mixed = base_rate * chances[truth == 1].mean() + (1 - base_rate) * chances[truth == 0].mean()
+        assert mixed == pytest.approx(base_rate, rel=0.01)
+        sure.append(chances[0])
+    assert 0.9 < sure[0] < 1 - 1 / (50 * positives)
+    assert sure == pytest.approx([sure[0]] * 3, abs=0.002)
+
+
 def test_one_kind_of_rows_leaves_odds_alone() -> None:
     """Without positives there is nothing to calibrate on."""
     assert heads.calibrate(np.zeros(3), np.zeros(3, np.float32), np.ones(3, np.float32), 0.1) == heads.Platt(1.0, 0.0)

@@ -2,6 +2,10 @@
 
 import re
 
+import pytest
+import yaml
+
+from service.cli.classifier import _plain
 from service.cli.exits import Exit
 from tests.service.cli.conftest import Terminal
 from tests.world import World
@@ -35,3 +39,18 @@ def test_moderators_words_count(at_world: Terminal, world: World) -> None:
     assert "Of 79 comments 40 were harmful." in shown
     assert re.search(r"open +0.0% \(0\) +0.0% \(0\) +100.0% \(40\)", shown)
     assert "  spam: {publish_below: 0.25, reject_above: 0.25}" in shown
+
+
+def test_small_thresholds_are_written_out() -> None:
+    """YAML 1.1 reads 1e-05 as a text."""
+    shown = [_plain(number) for number in (0.00001, 0.000035, 0.25, 1.0)]
+    assert shown == ["0.00001", "0.000035", "0.25", "1.0"]
+    assert [yaml.safe_load(one) for one in shown] == [0.00001, 0.000035, 0.25, 1.0]
+
+
+@pytest.mark.parametrize("cost", ["nan", "inf", "0", "-1", "1e300"])
+def test_a_cost_that_is_no_price_is_refused(at_world: Terminal, cost: str) -> None:
+    """Before anything is looked up, with the option's name."""
+    answer = at_world("classifier", "thresholds", "--wronged", cost)
+    assert answer.code == Exit.USAGE
+    assert "--wronged" in answer.err

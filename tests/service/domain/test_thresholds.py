@@ -4,6 +4,8 @@ from itertools import product
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.domain.reasons import LABELS
 from service.domain.rules import Thresholds
@@ -56,6 +58,37 @@ def test_calibrated_scores_lead_to_the_same_thresholds() -> None:
     assert found.reject_above == pytest.approx(0.96, abs=0.04)
 
 
+def test_scores_far_below_a_percent_are_told_apart() -> None:
+    """Harmless ones near 0.00001 are published and threats near 0.00005 rejected; nobody is wronged by rounding."""
+    comments = [Judged({**QUIET, "threat": 0.00001}, None)] * 50 + [Judged({**QUIET, "threat": 0.00005}, "threat")] * 40
+    costs = Costs(4, 25)
+    found = propose(comments, costs)["threat"]
+    assert 0.00001 < found.publish_below <= found.reject_above <= 0.00005
+    assert _spent(comments, "threat", found, costs) == 0
+
+
+_SCORE = st.one_of(
+    st.integers(0, 20).map(lambda number: number / 1_000_000),
+    st.integers(999_990, 1_000_000).map(lambda number: number / 1_000_000),
+    st.floats(0, 1),
+    st.floats(0, 1e-5),
+)
+
+
+@given(
+    st.lists(st.tuples(_SCORE, st.booleans()), max_size=40),
+    st.sampled_from([Costs(4, 25), Costs(10, 2), Costs(1, 1, 5)]),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_proposal_does_what_it_was_chosen_for(pairs: list[tuple[float, bool]], costs: Costs) -> None:
+    """Whatever the scores, however near each other: no thresholds at all would have cost less on them."""
+    pairs += [(0.3, True), (0.2, False)] * ENOUGH
+    comments = [Judged({**QUIET, "spam": score}, "spam" if harm else None) for score, harm in pairs]
+    cuts = sorted({0.0, 1.0, *(score for score, _ in pairs)})
+    tried = [_spent(comments, "spam", Thresholds(low, high), costs) for low, high in product(cuts, cuts) if low <= high]
+    assert _spent(comments, "spam", propose(comments, costs)["spam"], costs) == pytest.approx(min(tried))
+
+
 def test_few_comments_say_nothing() -> None:
     """With fewer harmful comments than enough, costs alone decide."""
     comments = [Judged({**QUIET, "spam": 0.1}, "spam")] * (ENOUGH - 1) + [Judged(QUIET, None)] * 500
@@ -86,7 +119,14 @@ def test_presets_go_from_cautious_to_open() -> None:
     assert found[0].wronged <= found[1].wronged <= found[2].wronged
 
 
-def test_a_cost_is_positive() -> None:
-    """Free errors make no thresholds."""
-    with pytest.raises(ValueError, match="more than 0"):
-        Costs(missed=0, wronged=1)
+@pytest.mark.parametrize("cost", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_cost_is_positive_and_finite(cost: float) -> None:
+    """Free errors make no thresholds, nor do those that nothing outweighs, in whichever place they stand."""
+    for costs in ((cost, 1.0, 1.0), (1.0, cost, 1.0), (1.0, 1.0, cost)):
+        with pytest.raises(ValueError, match="a cost must be"):
+            Costs(*costs)
+
+
+def test_costs_far_apart_reject_nobody_at_zero() -> None:
+    """However cheap it is to wrong somebody, a score of nothing is not rejected."""
+    assert by_costs(Costs(missed=1e9, wronged=0.1, read=1e9))["spam"].reject_above > 0
