@@ -15,6 +15,7 @@ import marisa_trie
 import re2
 
 from service.domain.facts import SCOPES, Text
+from service.domain.names import dns_name
 
 LONGEST_PHRASE = 8  # words
 MOST_PATTERNS = 100  # of one rule: so many states of all together fit into SET_MEMORY
@@ -131,12 +132,11 @@ class Lexicon:
 
 
 def domain(entry: str) -> str:
-    """A domain as hosts are compared: lower case, in ASCII, without a dot or `*.` before it."""
+    """A domain as hosts are compared: lower case, in ASCII as browsers write it (UTS 46), without dots or `*.` at its
+    ends.
+    """
     name = entry.strip().lower().removeprefix("*").strip(".")
-    try:
-        return name if name.isascii() else name.encode("idna").decode()
-    except UnicodeError:
-        return name
+    return name if name.isascii() else dns_name(name).strip(".")
 
 
 @cache
