@@ -88,6 +88,8 @@ class Network(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         given = super()._deserialize(value, attr, data, **kwargs)
+        if "%" in given:
+            raise ValidationError("must be a network without a zone: leave out % and what follows up to the slash")
         try:
             network = ipaddress.ip_network(given, strict=False)
         except ValueError:
