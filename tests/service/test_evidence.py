@@ -71,7 +71,9 @@ def test_what_is_linked_is_what_is_judged(body: str, opened: str) -> None:
         assert not {"@", "\\", "%"}.intersection(url.split("/")[2].partition("?")[0].partition("#")[0])
 
 
-SIGNS = st.sampled_from([*"ab.:/\\@?#%[]", "spam.example", "good.com", "https://", "\uff0f", "\uff20", "\u2100", "\u3002", "%40"])
+SIGNS = st.sampled_from(
+    [*"ab.:/\\@?#%[]", "spam.example", "good.com", "https://", "\uff0f", "\uff20", "\u2100", "\u3002", "%40"]
+)
 
 
 @given(st.lists(SIGNS, max_size=8).map("".join))

@@ -6,6 +6,7 @@ read what a visitor wrote. Processor time is measured, the best of a few, so oth
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -72,9 +73,8 @@ def patterns() -> dict[str, re.Pattern[Any]]:
     for name in _modules():
         if _apart(name):
             continue
-        for key, value in vars(import_module(name)).items():
-            if isinstance(value, BuiltinMethodType):
-                value = value.__self__  # such as a gate, which keeps a pattern's method
+        for key, kept in vars(import_module(name)).items():
+            value = kept.__self__ if isinstance(kept, BuiltinMethodType) else kept  # such as a gate's `search`
             if isinstance(value, re.Pattern) and value not in found.values():
                 found[f"{name}.{key}"] = value
     return found | {f"classifier.acts.ACTS[{at}]": act.search for at, act in enumerate(ACTS)}
@@ -121,7 +121,7 @@ def seconds(does: Callable[[], object], times: int = 1) -> float:
 def grows(does: Callable[[str], object], piece: tuple[str, int], most: float) -> str | None:
     """What is wrong with how the time of `does` grows, in words. most: that eight times the length may cost."""
     name, at = piece
-    times = [seconds(lambda given=_run(at, size): does(given), 3) for size in SIZES]  # type: ignore[misc]
+    times = [seconds(partial(does, _run(at, size)), 3) for size in SIZES]
     if times[-1] <= 4 * SMALL or times[-1] <= most * max(times[0], SMALL / 8):
         return None
     return f"{name!r}: " + ", ".join(f"{1000 * one:.1f} ms" for one in times)
@@ -137,7 +137,7 @@ RUNS = {size: list(runs(size)) for size in {*SIZES, FIRST}}
 def found_slow(does: Callable[[str], object], small: float, most: float) -> str | None:
     """The first of the runs on which `does` takes longer than its length explains, and how long."""
     for at, (name, run) in enumerate(RUNS[FIRST]):
-        if seconds(lambda given=run: does(given)) > small and (said := grows(does, (name, at), most)):  # type: ignore[misc]
+        if seconds(partial(does, run)) > small and (said := grows(does, (name, at), most)):
             return said
     return None
 

@@ -149,7 +149,10 @@ def _masked(written: str | None) -> str | None:
 
 
 def review_view(services: Services, review: Review, explained: int = 3) -> dict[str, Any]:
-    """A review as a moderator gets it, addresses masked wherever somebody wrote one. explained: labels for which words are named; each costs a pass of the model."""
+    """A review as a moderator gets it; addresses are masked wherever somebody wrote one.
+
+    explained: labels for which words are named; each costs a pass of the model.
+    """
     comment = review.comment
     parent = review.parent
     return {
@@ -164,8 +167,8 @@ def review_view(services: Services, review: Review, explained: int = 3) -> dict[
         },
         "author": {
             "comments": review.author, "since": review.author_since, "domain_class": review.domain_class,
-            "verified": review.author_verified, "network": review.author_prefix, "user_agent": _masked(review.user_agent),
-            "referrer": _masked(review.referrer),
+            "verified": review.author_verified, "network": review.author_prefix,
+            "user_agent": _masked(review.user_agent), "referrer": _masked(review.referrer),
         },
         "decisions": [replace(each, note=_masked(each.note)) for each in review.decisions],
     }  # fmt: skip
