@@ -36,10 +36,15 @@ def texts(name: str, body: str, website: str | None, read: str | None = None) ->
 
 
 def hosts(body: str, website: str | None) -> tuple[str, ...]:
-    """The hosts that a comment links to, each once, as `matching.domain` writes them; broken dots are mended."""
+    """The hosts that a comment leads to, each once, as `matching.domain` writes them; broken dots are mended.
+
+    Those of its links, and those of addresses that are not linked because not every reader sees the same host in them.
+    """
     mended = mend_links(body)
-    urls = [*text.links(body), *(text.links(mended) if mended != body else ()), *([] if website is None else [website])]
-    return tuple(sorted({_host(url) for url in urls} - {""}))
+    bodies = (body,) if mended == body else (body, mended)
+    urls = [*(url for each in bodies for url in text.links(each)), *([] if website is None else [website])]
+    written = {domain(name) for each in bodies for name in text.written_hosts(each)}
+    return tuple(sorted(written.union(map(_host, urls)) - {""}))
 
 
 def sketched(site_id: UUID, body: str, read: str | None = None) -> tuple[bytes, list[int]] | None:

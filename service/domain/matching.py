@@ -15,15 +15,19 @@ import marisa_trie
 import re2
 
 from service.domain.facts import SCOPES, Text
+from service.domain.names import dns_name
 
 LONGEST_PHRASE = 8  # words
 MOST_PATTERNS = 100  # of one rule: so many states of all together fit into SET_MEMORY
 SET_MEMORY = 1 << 26
 PATTERN_MEMORY = 1 << 16  # bytes for one pattern: RE2 refuses what needs more
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-#: A word; a letter of a script that puts no spaces between words counts as one.
-_WORD = re.compile(rf"[^\W{_UNSPACED}]+|[{_UNSPACED}]")
-_ASCII_WORD = re.compile(r"\w+", re.ASCII)
+#: A word, letters and digits; a letter of a script that puts no spaces between words counts as one.
+_WORD = re.compile(rf"[^\W_{_UNSPACED}]+|[{_UNSPACED}]")
+_ASCII_WORD = re.compile(r"[a-zA-Z0-9]+")
+#: As up to release 0.5.0, where an underscore was a letter: sketches are made so, and imported lists hold such words.
+_TOKEN = re.compile(rf"[^\W{_UNSPACED}]+|[{_UNSPACED}]")
+_ASCII_TOKEN = re.compile(r"\w+", re.ASCII)
 
 Normalise = Callable[[str], str]
 
@@ -35,6 +39,30 @@ class PatternError(ValueError):
 def words(text: str) -> list[str]:
     """The words of a normalised text, in order."""
     return (_ASCII_WORD if text.isascii() else _WORD).findall(text)
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a normalised text, an underscore taken for a letter."""
+    return (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(text)
+
+
+def readings(text: Text) -> list[list[str]]:
+    """The words of a text in every way in which it is read: as the classifier does, and as it stands.
+
+    What the classifier takes for a name, a link or a disguise (`@casino`, `$casino`) is a word to people.
+    """
+    found = [words(text.normal)]
+    if (held := _as_written(text.plain)) != found[0]:
+        found.append(held)
+    if "_" in text.normal:
+        found.append(tokens(text.normal))
+    return found
+
+
+def _as_written(plain: str) -> list[str]:
+    if plain.isascii():
+        return words(plain.lower())
+    return [word.casefold() for word in words(plain)]  # a mark that folds to a letter must not join two
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +96,10 @@ class Lexicon:
         phrases, heads, stems = [], [], []
         for entry in entries:
             stem = entry.endswith("*")
-            parts = words(normalise(entry.rstrip("*")))
+            read = normalise(entry.rstrip("*"))
+            parts = words(read)
+            if stem and len(parts) > 1 and len(tokens(read)) == 1:
+                parts = tokens(read)
             if not parts or len(parts) > LONGEST_PHRASE:
                 continue
             if stem and len(parts) == 1:
@@ -131,12 +162,11 @@ class Lexicon:
 
 
 def domain(entry: str) -> str:
-    """A domain as hosts are compared: lower case, in ASCII, without a dot or `*.` before it."""
+    """A domain as hosts are compared: lower case, in ASCII as browsers write it (UTS 46), without dots or `*.` at its
+    ends.
+    """
     name = entry.strip().lower().removeprefix("*").strip(".")
-    try:
-        return name if name.isascii() else name.encode("idna").decode()
-    except UnicodeError:
-        return name
+    return name if name.isascii() else dns_name(name).strip(".")
 
 
 @cache
@@ -209,9 +239,9 @@ class Matcher:
 
     def _in(self, text: Text) -> tuple[str, str] | None:
         if self.lexicons:
-            held = words(text.normal)
-            for lexicon in self.lexicons:
-                if entry := lexicon.find(held):
-                    return "word", entry
+            for held in readings(text):
+                for lexicon in self.lexicons:
+                    if entry := lexicon.find(held):
+                        return "word", entry
         entry = self.patterns.find(text.plain) or self.patterns.find(text.normal)
         return ("pattern", entry) if entry else None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rensa import RMinHash
 
-from service.domain.matching import words
+from service.domain.matching import tokens
 
 HASHES = 64  # of a sketch: its estimate of the similarity is off by 0.05 (one standard deviation) at 0.8
 BANDS, ROWS = 6, 5  # found at similarity 0.9: 0.995; 0.8: 0.91; 0.5: 0.17
@@ -24,7 +24,7 @@ _SEED = 1
 
 def sketch(normal: str) -> bytes | None:
     """The sketch of a normalised text, 2 bytes a hash; None for one too short to compare."""
-    found = words(normal)
+    found = tokens(normal)  # as ever: sketches of years must stay comparable
     if len(found) < LEAST_WORDS:
         return None
     made = RMinHash(num_perm=HASHES, seed=_SEED)

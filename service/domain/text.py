@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from unicodedata import category
+from urllib.parse import unquote
 
 from linkify_it import LinkifyIt
 
@@ -204,8 +205,47 @@ def _found(text: str) -> Iterator[tuple[int, int, str]]:
         if len(run[0]) > _LONG or not linklike(run[0]):
             continue
         for match in _linkify.match(run[0]) or []:
-            if match.url.lower().startswith(("http://", "https://")):
+            if _one_reader(match.url):
                 yield run.start() + match.index, run.start() + match.last_index, match.url
+
+
+#: Scheme, host and port that every reader of URLs takes apart alike: no user before an @, no backslash, no escapes.
+_PLAIN_URL = re.compile(r"https?://([^\s/?#\\@:%\[\]<>|^]+)(?::[0-9]{0,5})?(?:[/?#].*)?", re.IGNORECASE | re.DOTALL)
+_DELIMITERS = frozenset("/?#\\@:%[]<>|^")
+_FOUR_NUMBERS = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
+_LAST_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.IGNORECASE)
+
+
+def _one_reader(url: str) -> bool:
+    """Whether a browser opens the host that we read in `url`: what is linked is what rules judge.
+
+    Signs that become delimiters when a host is made plain (U+FF0F a slash, U+2100 one of its own) make it another's,
+    and numbers in other forms than four decimal ones are an address that does not look like it.
+    """
+    found = _PLAIN_URL.fullmatch(url)
+    if found is None:
+        return False
+    host = found[1]
+    if not host.isascii():
+        host = _DOT.sub(".", unicodedata.normalize("NFKC", host))
+    return _DELIMITERS.isdisjoint(host) and (not _LAST_NUMBER.fullmatch(host) or bool(_FOUR_NUMBERS.fullmatch(host)))
+
+
+#: Where an address of the web begins for anybody who follows it by hand, and what stands there for a host.
+_BEGINNING = re.compile(r"(?:https?:[/\\]*+|(?<![/\\])[/\\]{2,}+)([^\s/?#]{1,512})", re.IGNORECASE)
+_BETWEEN_HOSTS = re.compile(r"""[\s/\\?#@:<>"'(),;\[\]{}|^`!$&*+=~]+""")
+
+
+def written_hosts(text: str) -> Iterator[str]:
+    """Every host that somebody might be led to by an address in `text`, linked or not, without ports.
+
+    Where readers of URLs differ, as about `a\\@b`, all of them are right: each name between two signs counts.
+    """
+    for found in _BEGINNING.finditer(text):
+        given = found[1]
+        read = unquote(given, errors="replace") if "%" in given else given
+        plain = read if read.isascii() else _DOT.sub(".", unicodedata.normalize("NFKC", read))
+        yield from (name for name in _BETWEEN_HOSTS.split(plain) if "." in name.strip("."))
 
 
 def links(text: str) -> list[str]:

@@ -1,7 +1,10 @@
 """Which URLs name the same page, and which origin a URL belongs to."""
 
 import re
+from collections.abc import Callable
 from urllib.parse import unquote_plus, urlsplit, urlunsplit
+
+from service.domain.names import dns_name
 
 _TRACKING = re.compile(r"(utm_.*|fbclid|gclid|dclid|msclkid|mc_cid|mc_eid|igshid|yclid|_hsenc|_hsmi)", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -23,12 +26,15 @@ def _tracks(piece: str) -> bool:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of an absolute URL, a default port left out."""
-    return f"{urlsplit(url).scheme}://{_host(url)}"
+    """Scheme, host and port of an absolute URL as browsers send them: the host as DNS has it, a default port left out.
+
+    Idempotent. A page's own URL keeps its host as it is written (`page_url`): threads stay where they are.
+    """
+    return f"{urlsplit(url).scheme}://{_host(url, dns_name)}"
 
 
-def _host(url: str) -> str:
+def _host(url: str, written: Callable[[str], str] = str) -> str:
     parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
+    host = written((parts.hostname or "").lower())
     host = f"[{host}]" if ":" in host else host
     return host if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{parts.port}"

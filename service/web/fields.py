@@ -64,9 +64,14 @@ class Text(fields.String):
             raise ValidationError("must not be empty: it needs a character that can be seen")
         if self.most is not None and len(text) > self.most:
             raise ValidationError(f"must have at most {self.most} characters (has {len(text)})")
+        calm = rules.calm(text)
+        if self.most is not None and len(calm) > self.most:
+            raise ValidationError(
+                f"must have at most {self.most} characters with its bidirectional controls closed (has {len(calm)})"
+            )
         if self.marks is not None and rules.stacked(text) > self.marks:
             raise ValidationError(f"must not stack more than {self.marks} accents or other marks on one character")
-        return rules.calm(text)
+        return calm
 
 
 class Optional(Text):

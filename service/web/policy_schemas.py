@@ -14,7 +14,7 @@ from service.domain.rules import KINDS, Status
 from service.evidence import normal
 from service.store.bans import WHATS
 from service.web.fields import Choice, Email, Id, Items, Messages, Optional, Probability, Text, Time, Url, Whole
-from service.web.schemas import BODY_MOST, NAME_MOST, OBJECT, Incoming, Thresholds
+from service.web.schemas import BODY_MOST, NAME_MOST, OBJECT, WEBSITE_MOST, Incoming, Thresholds
 
 RULES_MOST, WORDS_MOST, EXAMPLES_MOST = 200, 5_000, 200
 _NAME = r"[a-z0-9][a-z0-9 _-]{0,62}"
@@ -62,6 +62,7 @@ class Pattern(Text):
 
 
 _DOMAIN = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
+_WHOLE_DOMAIN = re.compile(_DOMAIN)
 
 
 class Domain(Text):
@@ -73,7 +74,7 @@ class Domain(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         given = super()._deserialize(value, attr, data, **kwargs)
-        if re.fullmatch(_DOMAIN, given) is None:
+        if _WHOLE_DOMAIN.fullmatch(given) is None:
             raise ValidationError("must be a domain, such as spam.example")
         return domain(given)
 
@@ -87,6 +88,8 @@ class Network(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         given = super()._deserialize(value, attr, data, **kwargs)
+        if "%" in given:
+            raise ValidationError("must be a network without a zone: leave out % and what follows up to the slash")
         try:
             network = ipaddress.ip_network(given, strict=False)
         except ValueError:
@@ -234,7 +237,7 @@ class Example(Incoming):
 
     body = Text(least=1, most=BODY_MOST, lines=True, required=True)
     name = Text(least=1, most=NAME_MOST, load_default="Ann")
-    website = Url(most=300)
+    website = Url(most=WEBSITE_MOST)
     expect = Choice(OUTCOMES, required=True)
 
 

@@ -12,7 +12,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from service.web.errors import Problem
 
 MAX_DEPTH = 10
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+#: Possessive: what is taken is not given back, so no place of a long string is remembered.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 

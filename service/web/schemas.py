@@ -29,7 +29,7 @@ from service.web.fields import (
     Whole,
 )
 
-NAME_MOST, BODY_MOST, TITLE_MOST, KEY_MOST = 100, 20_000, 300, 255
+NAME_MOST, BODY_MOST, TITLE_MOST, KEY_MOST, WEBSITE_MOST = 100, 20_000, 300, 255, 300
 NAME_MARKS, BODY_MARKS = 4, 8  # accents and the like on one character: no language needs more
 STATES = tuple(str(state) for state in State)
 SCOPES = ("submit", "read", "manage")
@@ -106,7 +106,7 @@ class Submission(Incoming):
     parent_id = Id(
         allow_none=True, load_default=None, metadata={"description": "The published comment this one answers"}
     )
-    website = Url(most=300, metadata={"description": "The author's own site; shown"})
+    website = Url(most=WEBSITE_MOST, metadata={"description": "The author's own site; shown"})
     author_ip = Address()
     user_agent = Optional(most=512)
     referrer = Optional(most=2048)
@@ -134,7 +134,7 @@ class Revision(Incoming):
 
     name = Name()
     body = Body()
-    website = Url(most=300, load_default=missing, metadata={"description": "Empty or null removes it"})
+    website = Url(most=WEBSITE_MOST, load_default=missing, metadata={"description": "Empty or null removes it"})
     shape: ClassVar[Mapping[str, Any]] = {"minProperties": 1}
 
     @validates_schema(pass_original=True)
@@ -206,6 +206,9 @@ class SiteName(fields.String):
         return name
 
 
+_ORIGIN = re.compile(ORIGIN)
+
+
 class Origin(Text):
     """Scheme, host and port of a website; kept as browsers name it."""
 
@@ -214,7 +217,7 @@ class Origin(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         given = super()._deserialize(value, attr, data, **kwargs)
-        if not re.fullmatch(ORIGIN, given):
+        if not _ORIGIN.fullmatch(given):
             raise ValidationError("must be an origin, such as https://blog.example")
         return origin(given)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -131,7 +132,7 @@ def item(comment: Flagged) -> dict[str, Any]:
         },
         "parent_id": comment.parent_id,
         "name": text.mask(comment.name),
-        "website": comment.website,
+        "website": _masked(comment.website),
         "body": text.mask(comment.body),
         "status": comment.state,
         "label": comment.reason,
@@ -143,8 +144,15 @@ def item(comment: Flagged) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _masked(written: str | None) -> str | None:
+    return written and text.mask(written)
+
+
 def review_view(services: Services, review: Review, explained: int = 3) -> dict[str, Any]:
-    """A review as a moderator gets it. explained: labels for which words are named; each costs a pass of the model."""
+    """A review as a moderator gets it; addresses are masked wherever somebody wrote one.
+
+    explained: labels for which words are named; each costs a pass of the model.
+    """
     comment = review.comment
     parent = review.parent
     return {
@@ -159,10 +167,10 @@ def review_view(services: Services, review: Review, explained: int = 3) -> dict[
         },
         "author": {
             "comments": review.author, "since": review.author_since, "domain_class": review.domain_class,
-            "verified": review.author_verified, "network": review.author_prefix, "user_agent": review.user_agent,
-            "referrer": review.referrer,
+            "verified": review.author_verified, "network": review.author_prefix,
+            "user_agent": _masked(review.user_agent), "referrer": _masked(review.referrer),
         },
-        "decisions": review.decisions,
+        "decisions": [replace(each, note=_masked(each.note)) for each in review.decisions],
     }  # fmt: skip
 
 

@@ -25,7 +25,8 @@ ROUTE = "POST /thread"
 FIELDS = ("name", "email", "website", "comment")
 TRAP = "topic"  # a field that people do not see; what fills it in is a program
 _KEY = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
-_BARE_WEBSITE = re.compile(r"[^\s:/?#@]+\.[^\s:/?#@]+(/[^\s]*)?")
+#: A host with a dot in it, and a path. Its first part holds no dot, so that there is one way to read any text.
+_BARE_WEBSITE = re.compile(r"[^\s:/?#@.]+\.[^\s:/?#@]+(/[^\s]*)?")
 _AGENT_MOST = 512
 
 
@@ -80,7 +81,7 @@ def read(services: Services, discussion: Discussion, given: Mapping[str, str], r
         "thread": {"key": place.key, "url": place.url},
         "name": name,
         "email": email,
-        "website": f"https://{website}" if _BARE_WEBSITE.fullmatch(website) else website,
+        "website": address(website),
         "body": comment.strip("\n"),
         "parent_id": None if parent is None else str(parent),
         "author_ip": request.remote_addr,
@@ -89,6 +90,12 @@ def read(services: Services, discussion: Discussion, given: Mapping[str, str], r
     typed = json.dumps([name, email, website, comment, data["parent_id"]]).encode()
     form = Form(given.get("key", ""), name, website, comment, parent)
     return Posted(form, data, bool(given.get(TRAP)), services.keys.fingerprint(typed))
+
+
+def address(typed: str) -> str:
+    """The web address that a visitor means who leaves its beginning out; what is too long is not looked at."""
+    bare = len(typed) <= schemas.WEBSITE_MOST and _BARE_WEBSITE.fullmatch(typed)
+    return f"https://{typed}" if bare else typed
 
 
 def taken(services: Services, discussion: Discussion, posted: Posted) -> Submission:

@@ -101,3 +101,13 @@ def test_these_urls_have_these_pages(url: str, page: str) -> None:
 def test_an_origin_is_scheme_host_and_port(url: str) -> None:
     """A default port is left out."""
     assert origin(url) == "https://blog.example"
+
+
+@pytest.mark.parametrize(
+    "host", ["bücher.example", "BÜCHER.example", "xn--bcher-kva.example", "b\u0075\u0308cher.example"]
+)
+def test_an_origin_has_its_host_as_browsers_send_it(host: str) -> None:
+    """The form of DNS; a page's own URL stays as it was, and with it its thread."""
+    assert origin(f"https://{host}/x") == "https://xn--bcher-kva.example"
+    assert origin(origin(f"https://{host}:8443/")) == "https://xn--bcher-kva.example:8443"
+    assert page_url("https://bücher.example/x") == "https://bücher.example/x"

@@ -1,15 +1,17 @@
 """What is not taken: each row is a request and the problem it gets, and leaves nothing behind."""
 
 import json
+import tracemalloc
 from typing import Any
 from uuid import uuid4
 
 import jsonschema_rs
 import pytest
 
+from service.web import reading
 from service.web.routing import BATCH_BYTES, COMMENT_BYTES
 from tests.service.web.asking import look, problem, stored
-from tests.world import World
+from tests.world import World, canary
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
@@ -744,3 +746,31 @@ def test_a_wrong_member_of_another_route_is_named(
 
     assert look(target, everything) == before
     assert target.read(thread_key="bad", limit=1).json == listed
+
+
+def test_a_network_with_a_zone_is_refused_in_words(shared: World) -> None:
+    """A zone belongs to one machine; the database knows none."""
+    for network in ("fe80::%1/48", "fe80::1%eth0/48", "%/48"):
+        body = {"network": network, "reason": "x"}
+        answer = shared.request("POST", "/v1/sites/blog/bans", shared.admin_token, body)
+        assert (answer.status_code, answer.json["errors"][0]["detail"]) == (
+            422, "must be a network without a zone: leave out % and what follows up to the slash",
+        )  # fmt: skip
+
+
+def test_what_closing_adds_counts(shared: World, page: str) -> None:
+    """A text never gets longer than it may be by the controls that are closed at its end."""
+    for name, status in (("\u202e" * 49 + "xx", 202), ("\u202e" * 50 + "x", 422), ("\u202e" * 99 + "x", 422)):
+        sent = with_(name=name, thread={"key": page}, email=canary())
+        assert shared.request("POST", "/v1/comments", shared.secret_key, sent).status_code == status
+    assert shared.rows("SELECT max(length(name)) FROM comity.comment") == [(100,)]
+
+
+def test_reading_a_long_string_takes_little_memory() -> None:
+    """Depth is counted without remembering each place of a string."""
+    raw = b"[[[[[[[[[[[" + b'"' + b"a" * (1 << 20) + b'"'
+    tracemalloc.start()
+    reading._depth(raw)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20

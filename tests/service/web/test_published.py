@@ -502,3 +502,23 @@ def test_other_sites_comments_are_not_shown_or_counted(shared: World, page: str)
     theirs = shared.read(site=f"site-{page}", thread_key=page)
     assert len(theirs.json["comments"]) == 1
     assert "Vary" not in theirs.headers
+
+
+def test_a_site_with_an_international_domain_is_known_by_what_browsers_send(shared: World) -> None:
+    """Given in its own letters it is kept as DNS has it; one kept as written by an earlier release is read so too."""
+    body = {"title": "Books", "origins": ["https://bücher.example", "http://xn--bcher-kva.example"]}
+    for name in ("buecher", "buecher-kept"):
+        assert shared.request("POST", "/v1/sites", shared.admin_token, {"name": name, **body}).status_code == 201
+    assert shared.rows("SELECT origins FROM comity.site WHERE name = 'buecher'") == [
+        (["https://xn--bcher-kva.example", "http://xn--bcher-kva.example"],)
+    ]
+    shared.execute("UPDATE comity.site SET origins = %s WHERE name = %s", ["https://bücher.example"], "buecher-kept")
+    for name in ("buecher", "buecher-kept"):
+        for page in ("https://bücher.example/a", "https://xn--bcher-kva.example/a"):
+            shown = shared.request("GET", "/thread", query_string={"site": name, "url": page})
+            assert (shown.status_code, "<form" in shown.text) == (200, True)
+        for sent, allowed in (("https://xn--bcher-kva.example", True), ("https://xn--other.example", False)):
+            answer = shared.request(
+                "GET", "/v1/comments", query_string={"site": name, "thread_key": "page"}, headers={"Origin": sent}
+            )
+            assert (answer.headers.get("Access-Control-Allow-Origin") == sent) is allowed

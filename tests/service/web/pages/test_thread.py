@@ -283,6 +283,7 @@ def test_a_form_with_nothing_in_it_names_every_field_that_needs_something(visito
         ("website", "data:text/html,x", "Enter a web address that begins with https://, or leave this empty."),
         ("website", "https://a:b@c.example/", "Enter a web address that begins with https://, or leave this empty."),
         ("website", "https://c.example/" + "x" * 300, "Give a shorter web address, or none."),
+        ("website", "c.example/" + "x" * 300, "Give a shorter web address, or none."),
         ("comment", " \n ", "Write a comment."),
         ("comment", "\u200b\u2060", "Write a comment."),
         ("comment", "x" * 20_001, "Shorten your comment to 20,000 characters."),
@@ -303,6 +304,19 @@ def test_a_wrong_value_is_told_beside_its_field_and_the_others_are_kept(
     again = page.form("/thread")
     kept = {name: text for name, text in typed.items() if name not in (field, "email")}
     assert {name: again[name] for name in kept} == kept
+    assert count(shared, url) == 0
+
+
+@pytest.mark.parametrize("piece", [".", "a.", "a", "-."])
+def test_an_endless_web_address_costs_nothing(shared: World, visitor: Visitor, url: str, piece: str) -> None:
+    """As many signs as a form may hold: told to be too long, in well under a second of processor time."""
+    typed = filled(visitor.get(thread(url)), website=(piece * 250_000)[:250_000] + ":")
+    begun = time.process_time()
+    page = Page(visitor.post(thread(url), typed))
+    took = time.process_time() - begun
+    assert page.status == 422
+    assert [e.text for e in page.root.all("p", class_="error")] == ["Give a shorter web address, or none."]
+    assert took < 0.5
     assert count(shared, url) == 0
 
 
