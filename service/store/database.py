@@ -59,8 +59,8 @@ def conninfo(url: str, process: str) -> dict[str, Any]:
     }
 
 
-#: SQLSTATEs, or their beginnings: connection exception, insufficient resources, operator intervention (shutdown, crash),
-#: I/O error; a session ended for being idle in a transaction or for its length; a server that only reads since a failover.
+#: SQLSTATEs, or their beginnings: connection exception, insufficient resources, operator intervention (shutdown,
+#: crash), I/O error; a session ended for idling in a transaction or for its length; a server that only reads.
 _GONE = ("08", "53", "57P", "58", "25P03", "25P04", "25006")
 _BUSY = frozenset({"55P03", "40001", "40P01", "57014"})  # lock and statement time-outs, serialisation, deadlock
 
