@@ -30,6 +30,7 @@ from workers.second_look import SecondLook
 _log = log.get(__name__)
 Claim = Callable[[Connection, UUID], Sequence[Claimed]]
 _BY_LABEL = attrgetter(*LABELS)
+TIME_LIMIT = 10.0  # seconds after which a pass hangs: then its process is ended, and its claims are not renewed
 _RENEW_EVERY = 2.0  # seconds; a claim lasts 6
 
 
@@ -53,32 +54,35 @@ class Judge:
         self.process = f"{self.kind}:{socket.gethostname()}:{os.getpid()}"
 
     def pass_once(self) -> bool:
-        """Judge new comments, batch after batch for about a second, and with each one that failed before.
+        """Judge new comments, batch after batch for about a second, and then those that failed before, one by one.
 
-        Beside a full batch others are judged: while one waits for the database, the other is read. True when there may
-        be more to do.
+        Beside a full batch others are judged: while one waits for the database, the other is read. Nothing is judged
+        beside what failed before: it may take the process with it. True when there may be more to do.
         """
         until = time.monotonic() + self.seconds
         with _Beside(lambda: self._batches(until)) as beside:
-            return self._batches(until, beside.start)
+            more = self._batches(until, beside.start)
+        return self._retries(more) or more
 
     def _batches(self, until: float, full_one: Callable[[], None] | None = None) -> bool:
         """Judge batches until nothing is left or the time is up; whether there may be more.
 
-        full_one: called once a full batch is claimed; who gives it also has those judged that failed before.
+        full_one: called once a full batch is claimed.
         """
-        while True:
-            full = self._full(self._pass(self._fresh, full_one))
-            again = self._again(full) if full_one is not None else ()
-            if not full and not again:
-                return False
+        while self._full(self._pass(self._fresh, full_one)):
             if time.monotonic() >= until:
                 return True
+        return False
 
-    def _again(self, full: bool) -> Sequence[Claimed]:
-        return self._pass(
-            lambda connection, lease: _listed(claims.claim_retry(connection, self.process, lease, backlog=full))
-        )
+    def _retries(self, backlog: bool) -> bool:
+        """Judge what failed before, each alone: one at least, for half a pass at most. Whether there may be more."""
+        until = time.monotonic() + self.seconds / 2
+        while self._pass(
+            lambda connection, lease: _listed(claims.claim_retry(connection, self.process, lease, backlog=backlog))
+        ):
+            if time.monotonic() >= until:
+                return True
+        return False
 
     def _full(self, claimed: Sequence[Claimed]) -> bool:
         """Whether the batch ended at its bound of comments or bytes, so that more may be due."""
@@ -275,7 +279,10 @@ def _logged(work: Callable[[], object]) -> None:
 
 
 class _heartbeat:
-    """Renews a lease as long as the block runs. The thread only wakes when a batch takes long."""
+    """Renews a lease as long as the block runs, and no longer than a pass may take: what hangs must not keep its claim.
+
+    The thread only wakes when a batch takes long.
+    """
 
     def __init__(self, database: Database, lease: UUID) -> None:
         self._database, self._lease = database, lease
@@ -289,7 +296,8 @@ class _heartbeat:
         self._done.set()
 
     def _run(self) -> None:
-        while not self._done.wait(_RENEW_EVERY):
+        until = time.monotonic() + TIME_LIMIT
+        while not self._done.wait(_RENEW_EVERY) and time.monotonic() < until:
             try:
                 with self._database.connection() as connection:
                     claims.renew(connection, self._lease)

@@ -58,6 +58,8 @@ class Helper:
         hopeless = self._process is not None and self._process.returncode == EX_CONFIG
         if time.monotonic() - self._started < (HOPELESS_PAUSE if hopeless else self._pause):
             return
+        if self._process is not None and self._process.returncode != 0:
+            _log.warning("helper_ended", helper=self._module, code=self._process.returncode)
         self._started, self._asked = time.monotonic(), None
         command = [sys.executable, "-m", self._module, str(os.getpid())]
         self._process = subprocess.Popen(command)  # noqa: S603 - all of it is ours
@@ -112,8 +114,16 @@ class Relay:
         self._decide_to_work(backlog)
         if self.working:
             self.stand_in.work()
-        while jobs.run_due(self.database):
-            pass
+        self._do_jobs()
+
+    def _do_jobs(self) -> None:
+        """Each job at most once in a round: one that is due again at once must not keep this relay from ringing."""
+        try:
+            for _ in jobs.JOBS:
+                if jobs.run_due(self.database) is None:
+                    return
+        except jobs.Failed as error:
+            _log.warning("job_failed", job=str(error), cause=type(error.__cause__).__name__)
 
     def _be_seen(self, connection: Connection) -> None:
         now = time.monotonic()
@@ -144,11 +154,13 @@ def run(settings: Settings, stop: threading.Event) -> None:
     relay = Relay(Database(settings.database_url, "relay", 2), Bell(settings.broker_url), *helpers)
     beat = Beat(settings.beat_path)
     away = False
+    looked = time.monotonic()
     _log.info("relay_ready")
     while not stop.wait(EVERY * random.uniform(0.8, 1.2)):  # so that two relays do not step in time
         failpoints.hit("relay")
         try:
-            relay.step(EVERY)
+            elapsed, looked = time.monotonic() - looked, time.monotonic()
+            relay.step(elapsed)
             beat.touch()
             away = False
         except (Unavailable, Busy) as error:

@@ -40,8 +40,12 @@ def run(name: str, screen: Screen) -> None:
     with reach.database() as connection:
         if not jobs.take_named(connection, name):
             raise Stop(f"Somebody does {name} at this moment: see `comity job list`.", Exit.BUSY)
-        with show.waiting(f"Doing {name}"), connection.transaction():
-            jobs.JOBS[name](connection)
+        with show.progress(counted=False) as bar:
+            task, rows = bar.add_task(f"Doing {name}", total=None), 0
+            while not (turn := jobs.JOBS[name](connection)).done:
+                jobs.keep(connection, name)
+                rows += turn.rows
+                bar.update(task, description=f"Doing {name}: {rows:,} rows so far")
             jobs.finish(connection, name)
         done = next(one for one in jobs.listed(connection) if one.name == name)
     screen.done(asdict(done), f"Did {name}; it is due again at {done.next_at:%Y-%m-%d %H:%M:%S}.")

@@ -59,8 +59,9 @@ def conninfo(url: str, process: str) -> dict[str, Any]:
     }
 
 
-#: SQLSTATE classes: connection exception, insufficient resources, operator intervention (shutdown, crash), I/O error.
-_GONE = ("08", "53", "57P", "58")
+#: SQLSTATEs, or their beginnings: connection exception, insufficient resources, operator intervention (shutdown,
+#: crash), I/O error; a session ended for idling in a transaction or for its length; a server that only reads.
+_GONE = ("08", "53", "57P", "58", "25P03", "25P04", "25006")
 _OURS = (psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError)
 _BUSY = frozenset({"55P03", "40001", "40P01", "57014"})  # lock and statement time-outs, serialisation, deadlock
 
@@ -105,6 +106,16 @@ def _check(connection: Connection) -> None:
         ConnectionPool.check_connection(connection)
 
 
+@contextmanager
+def _let_go(connection: Connection) -> Iterator[None]:
+    """Close a connection whose server only reads: the next one may lead to the server that took its place."""
+    try:
+        yield
+    except psycopg.errors.ReadOnlySqlTransaction:
+        connection.close()
+        raise
+
+
 class Database:
     """A pool of connections for one process; made after the process forked, never before.
 
@@ -135,7 +146,7 @@ class Database:
         Raises Unavailable or Busy in place of the driver's errors that mean so.
         """
         try:
-            with self._pool.connection() as connection:
+            with self._pool.connection() as connection, _let_go(connection):
                 yield connection
         except PoolTimeout as error:
             raise Unavailable from error

@@ -123,6 +123,22 @@ def test_a_poisonous_comment_ends_with_a_human(empty: House) -> None:
     empty.check_history()
 
 
+def test_a_comment_on_which_a_stand_in_hangs_ends_with_a_human(empty: House) -> None:
+    """Without a worker: the one that hangs is ended, its claim with it, the others pass, and a human reads the text."""
+    empty.start("web")
+    bad = empty.submit(1, body=f"This is {POISON}.")
+    good = empty.submit(50)
+    for name in ("relay_1", "relay_2"):
+        empty.start(name, "relay", COMITY_FAILPOINTS=f"scoring=sleep:3600@{POISON}")
+    wait_for(lambda: "pending" not in empty.states(good), 60, "harmless comments pass")
+    assert empty.states(good) == {"published": 50}
+    wait_for(lambda: empty.logged("helper_ended") >= 1, 30, "the stand-in that hung was ended")
+    empty.execute("UPDATE comity.comment SET attempts = 5 WHERE id = %s", bad[0])  # to save the wait for four more
+    empty.settled(bad, 60)
+    assert empty.rows("SELECT rule FROM comity.decision WHERE comment_id = %s", bad[0]) == [("tried_too_often",)]
+    empty.check_history()
+
+
 def test_a_worker_that_wakes_after_its_lease_changes_nothing(empty: House) -> None:
     """Frozen between judging and deciding, overtaken by another, and woken: its late decision is passed over."""
     empty.start("web")

@@ -563,8 +563,9 @@ def test_what_waits_outlives_the_outbox(hooked: World) -> None:
 def retain(world: World) -> None:
     """Run the retention as a relay does."""
     database = Database(as_role(world.owner_url, "comity_relay"), "relay", 1)
-    with database.transaction() as connection:
-        jobs.retention(connection)
+    with database.connection() as connection:
+        while not jobs.retention(connection).done:
+            pass
     database.close()
 
 

@@ -1,6 +1,7 @@
 """A pass over due comments: batches, leases, retries and verdicts."""
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,6 +14,7 @@ from service.store import claims
 from service.store.database import Database
 from tests.fakes import WordModel, WordScores
 from tests.world import World, as_role
+from workers import judging
 from workers.judging import Judge
 
 
@@ -54,21 +56,68 @@ def test_a_pass_goes_on_while_there_is_more(world: World) -> None:
     assert world.rows("SELECT count(*) FROM comity.comment WHERE due_at IS NOT NULL") == [(0,)]
 
 
-def test_a_pass_takes_what_failed_before_beside_what_is_new(world: World) -> None:
-    """With every batch of new comments one of those that failed before: no backlog makes them wait for its end."""
-    small = Judge(world.judge.database, world.model, 2)  # type: ignore[arg-type]
-    for _ in range(3):
+def test_a_pass_takes_what_failed_before_after_what_is_new(world: World) -> None:
+    """With every pass one of those that failed before at least: no backlog makes them wait for its end."""
+    small = Judge(world.judge.database, world.model, 2, seconds=0.0)  # type: ignore[arg-type]
+    _failed(world, 3)
+    for _ in range(8):
+        world.submit()
+    assert small.pass_once()
+    assert world.model.batches == [2, 2, 1]
+
+
+class BusyModel(WordModel):
+    """Notes how many others score while one that stands alone is scored."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scoring, self.beside = 0, []  # type: ignore[var-annotated]
+
+    def score(self, texts: Sequence[str], *more: Any) -> list[WordScores]:
+        self.scoring += 1
+        for _ in range(20):
+            time.sleep(0.005)
+            if len(texts) == 1:
+                self.beside.append(self.scoring - 1)
+        self.scoring -= 1
+        return super().score(texts)
+
+
+def test_beside_one_that_failed_before_nothing_is_judged(world: World) -> None:
+    """It may take the process with it, and what that held would count as tried."""
+    model = BusyModel()
+    small = Judge(world.judge.database, model, 2)  # type: ignore[arg-type]
+    _failed(world, 3)
+    for _ in range(8):
+        world.submit()
+    small.pass_once()
+    assert sorted(model.batches)[:3] == [1, 1, 1]
+    assert set(model.beside) == {0}
+
+
+def test_a_claim_that_hangs_is_not_renewed_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the time limit of a task its claim runs out, whatever became of the one that held it."""
+    monkeypatch.setattr(judging, "TIME_LIMIT", 0.3)
+    monkeypatch.setattr(judging, "_RENEW_EVERY", 0.05)
+    world.submit()
+    lease = new_id()
+    with world.judge.database.connection() as connection:
+        claims.claim(connection, "p", lease, 1)
+    heart = judging._heartbeat(world.judge.database, lease)
+    with heart:
+        heart._thread.join(10)
+        assert not heart._thread.is_alive()
+
+
+def _failed(world: World, count: int) -> None:
+    """Comments whose first try came to nothing, due again."""
+    for _ in range(count):
         world.submit()
     lease = new_id()
     with world.judge.database.connection() as connection:
         claims.claim(connection, "gone", lease, 10)
         claims.release(connection, lease, blame=True)
     _due_now(world)
-    for _ in range(8):
-        world.submit()
-    small.pass_once()
-    assert sorted(world.model.batches) == [1, 1, 1, 2, 2, 2, 2]
-    assert 1 in world.model.batches[:4]
 
 
 def test_large_bodies_make_small_batches(world: World) -> None:

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import psycopg
 import pytest
 import yaml
 
 from service.embedded.process import Process
+from service.store import database as database_module
+from service.store import jobs
 from service.store.claims import Backlog
 from service.store.database import Database
 from service.store.gauges import gauges
@@ -182,6 +185,42 @@ def test_retention_forgets_what_is_past_its_time(world: World, relay: Relay) -> 
     left = [world.rows(f"SELECT count(*) FROM comity.{table}")[0][0] for table in ("idempotency", "outbox", "decision")]
     assert left == [0, 0, 2]
     assert world.rows("SELECT nonce FROM comity.ended_session") == [(b"\2" * 16,)]
+
+
+def test_retention_gets_on_under_a_time_limit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all of it takes too long, each turn still drops some, of every table; it is done when nothing is left."""
+    world.execute(
+        "INSERT INTO comity.band SELECT n, gen_random_uuid(), now() - interval '40 days' FROM generate_series(1, 200000) n"
+    )
+    world.execute(
+        "INSERT INTO comity.idempotency (site_id, route, key, fingerprint, created_at) "
+        "SELECT gen_random_uuid(), 'r', n::text, '', now() - interval '2 days' FROM generate_series(1, 10) n"
+    )
+    monkeypatch.setitem(database_module._SETTINGS, "relay", {"statement_timeout": "200ms"})
+    database = Database(as_role(world.owner_url, "comity_relay"), "relay", 1)
+    left = [200_000]
+    while left[-1]:
+        world.execute("UPDATE comity.job SET next_at = now() + (name <> 'retention')::int * interval '1 hour'")
+        assert jobs.run_due(database) == "retention"
+        left += world.rows("SELECT count(*) FROM comity.band")[0]
+        assert left[-1] < left[-2]
+        assert world.rows("SELECT count(*) FROM comity.idempotency") == [(0,)]
+        done = world.rows(
+            "SELECT done_at IS NOT NULL, next_at > now() + '1 min' FROM comity.job WHERE name = 'retention'"
+        )
+        assert done in ([(False, False)], [(True, True)])
+        assert done == [(False, False)] or not left[-1]
+    database.close()
+
+
+def test_a_job_that_somebody_holds_up_is_named(world: World, relay: Relay, capsys: pytest.CaptureFixture[str]) -> None:
+    """The database is there: the relay comes round, and says which job came to nothing."""
+    world.execute("UPDATE comity.job SET next_at = now() + (name <> 'sum_counters')::int * interval '1 hour'")
+    with psycopg.connect(world.owner_url) as holder:
+        holder.execute("LOCK TABLE comity.counter_change")
+        relay.step(0.15)
+    said = capsys.readouterr().out
+    assert [word in said for word in ("job_failed", "sum_counters", "Busy")] == [True, True, True]
 
 
 def test_a_worker_that_hears_nothing_is_deaf() -> None:

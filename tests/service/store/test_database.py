@@ -1,8 +1,10 @@
 """Connections: how they are set, and the two words their failures come down to."""
 
+import select
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import psycopg
@@ -137,3 +139,44 @@ def test_it_says_whether_it_answers(world: World) -> None:
     assert pool.answers()
     pool.close()
     assert not pool.answers()
+
+
+@pytest.mark.parametrize("setting", ["idle_in_transaction_session_timeout", "transaction_timeout"])
+def test_a_session_that_the_server_ended_for_its_time_makes_it_unavailable(database: Database, setting: str) -> None:
+    """It is nobody's fault who is served now; the next one has a new connection."""
+
+    def wait() -> None:
+        with database.transaction() as connection:
+            connection.execute(f"SET LOCAL {setting} = '100ms'")
+            _hung_up(connection)
+            connection.execute("SELECT 1")
+
+    with pytest.raises(Unavailable):
+        wait()
+    with database.connection() as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def _hung_up(connection: psycopg.Connection[Any]) -> None:
+    """Wait until the server has said its last."""
+    last = select.poll()
+    last.register(connection.fileno(), select.POLLRDHUP)
+    assert last.poll(10_000)
+
+
+def test_a_server_that_takes_no_writes_makes_it_unavailable(world: World, database: Database) -> None:
+    """After a failover the pool may still be connected to the one that only reads."""
+    world.published()
+    seen = []
+
+    def write() -> None:
+        with database.transaction() as connection:
+            seen.append(connection.info.backend_pid)
+            connection.execute("SET TRANSACTION READ ONLY")
+            connection.execute("UPDATE comity.thread SET title = 'x'")
+
+    with pytest.raises(Unavailable):
+        write()
+    with database.connection() as connection:
+        assert connection.info.backend_pid not in seen
+        connection.execute("UPDATE comity.thread SET title = 'x'")
