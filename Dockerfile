@@ -30,7 +30,7 @@ FROM scratch
 LABEL org.opencontainers.image.title="Comity" \
       org.opencontainers.image.description="Self-hosted moderation of comments" \
       org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="0.5.0"
+      org.opencontainers.image.version="0.6.0"
 COPY --from=system / /
 COPY --from=packages /opt/comity /opt/comity
 COPY --from=code /srv/comity /srv/comity

@@ -1,3 +1,3 @@
 """The release. `pyproject.toml` names the same; a test compares."""
 
-VERSION = "0.5.0"
+VERSION = "0.6.0"
