@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 from service.domain.names import dns_name
@@ -31,6 +32,12 @@ def origin(url: str) -> str:
     Idempotent. A page's own URL keeps its host as it is written (`page_url`): threads stay where they are.
     """
     return f"{urlsplit(url).scheme}://{_host(url, dns_name)}"
+
+
+@lru_cache(maxsize=1024)  # asked for with every look at a thread
+def origins(kept: tuple[str, ...]) -> tuple[str, ...]:
+    """A site's origins as browsers send them, each once. Up to release 0.5.0 they were kept as somebody wrote them."""
+    return tuple(dict.fromkeys(map(origin, kept)))
 
 
 def _host(url: str, written: Callable[[str], str] = str) -> str:

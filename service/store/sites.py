@@ -9,8 +9,8 @@ from uuid import UUID
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
+from service.domain import urls
 from service.domain.ids import new_id
-from service.domain.urls import origin
 from service.keys import new_token
 from service.store.comments import NotFound
 from service.store.database import Connection
@@ -108,8 +108,7 @@ def sites(connection: Connection, ids: Sequence[UUID] | None = None) -> list[Sit
 def _site(row: Any) -> Site:
     if row is None:
         raise NotFound
-    origins = tuple(dict.fromkeys(map(origin, row.origins)))  # some were kept as written, up to release 0.5.0
-    return Site(row.id, row.name, row.title, origins, row.limits, row.created_at)
+    return Site(row.id, row.name, row.title, urls.origins(tuple(row.origins)), row.limits, row.created_at)
 
 
 # Policies ------------------------------------------------------------------------------------------------------------

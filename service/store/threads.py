@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from service.domain.urls import origin
+from service.domain.urls import origins
 from service.store.arrays import array
 from service.store.comments import NotFound
 from service.store.database import Connection
@@ -64,7 +64,7 @@ def stamps(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Stamp]:
         "WHERE t.id = ANY(%s::uuid[])",
         [array("uuid", ids)],
     ).fetchall()
-    return {row.id: Stamp(row.id, row.version, tuple(dict.fromkeys(map(origin, row.origins)))) for row in rows}
+    return {row.id: Stamp(row.id, row.version, origins(tuple(row.origins))) for row in rows}
 
 
 def find(connection: Connection, named: Named) -> Thread | None:

@@ -6,8 +6,10 @@ import io
 from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import strategies as st
 
+from classifier.disguise import WAYS
 from classifier.scores import LABELS
 
 _HARMLESS = (
@@ -73,3 +75,16 @@ def write_data(directory: Path, made: list[dict[str, str]]) -> None:
         writer.writeheader()
         writer.writerows(row for row in made if row["family"] == family)
         (directory / f"{family}.csv.gz").write_bytes(gzip.compress(buffer.getvalue().encode("utf-8"), mtime=0))
+
+
+def ways_used(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """A set that fills with the names of the ways in which words are disguised from now on."""
+    used: set[str] = set()
+    for name, way in WAYS.items():
+
+        def noted(word: str, random: Random, name: str = name, way: object = way) -> str:
+            used.add(name)
+            return way(word, random)  # type: ignore[operator, no-any-return]
+
+        monkeypatch.setitem(WAYS, name, noted)
+    return used

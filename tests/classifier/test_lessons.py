@@ -3,7 +3,6 @@
 import gzip
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from classifier import LABELS, artifact, heads, lessons, load, measures, unseen
 from classifier.data import DataError, Row, read
-from classifier.disguise import HELD_OUT, WAYS
+from classifier.disguise import HELD_OUT
 from classifier.groups import ENGLISH
 from classifier.lessons import DISGUISED_PART, PART, Lesson, Lessons
 from classifier.second import artifact as second_artifact
@@ -186,14 +185,7 @@ def test_a_teacher_reads_parts_of_what_it_knows(corpus: Path, tmp_path: Path) ->
 
 def test_nothing_is_taught_in_a_way_held_out(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those ways are for judging."""
-    used: set[str] = set()
-    for name, way in WAYS.items():
-
-        def noted(word: str, random: Random, name: str = name, way: object = way) -> str:
-            used.add(name)
-            return way(word, random)  # type: ignore[operator, no-any-return]
-
-        monkeypatch.setitem(WAYS, name, noted)
+    used = samples.ways_used(monkeypatch)
     teach(_teacher(tmp_path, []), corpus, tmp_path / "lessons.jsonl.gz", _silent)
     assert used
     assert used.isdisjoint(HELD_OUT)

@@ -9,11 +9,12 @@ import pytest
 from classifier import LABELS, targets
 from classifier.augment import COUNTER_SPEECH, NEUTRAL_IDENTITY
 from classifier.data import DataError, Row, read
-from classifier.disguise import HELD_OUT, WAYS
+from classifier.disguise import HELD_OUT
 from classifier.second import blend, kept, mix
 from classifier.second.batches import in_order, shuffled
 from classifier.second.mix import Mix
 from classifier.second.steps import LARGEST, quantised, scale
+from tests.classifier import samples
 
 TOXICITY = LABELS.index("toxicity")
 
@@ -52,14 +53,7 @@ def test_a_pass_is_the_same_for_the_same_seed(rows: list[Row]) -> None:
 
 def test_nothing_is_disguised_in_a_way_held_out(rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
     """Those ways are for judging."""
-    used: set[str] = set()
-    for name, way in WAYS.items():
-
-        def noted(word: str, random: Random, name: str = name, way: object = way) -> str:
-            used.add(name)
-            return way(word, random)  # type: ignore[operator, no-any-return]
-
-        monkeypatch.setitem(WAYS, name, noted)
+    used = samples.ways_used(monkeypatch)
     for number in range(3):
         Mix(rows, 1).drawn(number)
     assert used
